@@ -1,0 +1,16 @@
+//! Bounds on every number that is read from an archive, checked before anything is allocated.
+
+/// Largest length of one block's original bytes.
+pub const BLOCK_LENGTH: u64 = 64 << 20;
+/// Most lanes in one block.
+pub const LANES: usize = 16;
+/// Largest header section.
+pub const HEADER_LENGTH: u64 = 1 << 16;
+/// Largest model section.
+pub const MODEL_LENGTH: u64 = 16 << 20;
+/// Most parameters of a network.
+pub const PARAMETERS: usize = 16 << 20;
+/// Most blocks in one archive.
+pub const BLOCKS: u64 = 1 << 20;
+/// Largest base-2 logarithm of the slots in one context table.
+pub const TABLE_BITS: u8 = 24;

@@ -1,0 +1,49 @@
+//! The shape of a network: every size that its weights and its arithmetic follow from.
+
+use serde::{Deserialize, Serialize};
+
+/// Number of inputs whose embeddings are summed: previous byte, field, offset, byte above.
+pub const INPUTS: usize = 4;
+
+/// Sizes of a decoder-only byte transformer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Width `d` of the residual stream.
+    pub width: u16,
+    /// Number of layers.
+    pub layers: u8,
+    /// Query heads a layer, each `width / heads` wide; all share one key head and one value head.
+    pub heads: u8,
+    /// Width of the feed-forward layer.
+    pub hidden: u16,
+    /// Positions that attention looks back on, the current one included.
+    pub window: u16,
+    /// Rows of the field embedding; larger field numbers use the last row.
+    pub fields: u16,
+    /// Rows of the offset embedding; larger offsets use the last row.
+    pub offsets: u16,
+    /// The byte values that occur in the file, ascending: the rows of the output, and of the embeddings of the
+    /// previous byte and of the byte above, which have one more row at the end for "none".
+    pub alphabet: Vec<u8>,
+}
+
+impl Shape {
+    /// Width of one head.
+    pub fn head_width(&self) -> usize {
+        usize::from(self.width) / usize::from(self.heads)
+    }
+
+    /// Rows of the embedding table of each input, in the order of [`INPUTS`].
+    pub fn input_rows(&self) -> [usize; INPUTS] {
+        let bytes = self.alphabet.len() + 1;
+        [bytes, self.fields.into(), self.offsets.into(), bytes]
+    }
+
+    /// Number of weights and biases.
+    pub fn parameters(&self) -> usize {
+        let (d, hidden) = (usize::from(self.width), usize::from(self.hidden));
+        let attention = 2 * d * d + 2 * d * self.head_width() + usize::from(self.heads) * usize::from(self.window);
+        let embeddings: usize = self.input_rows().iter().map(|rows| rows * d).sum();
+        embeddings + usize::from(self.layers) * (attention + 2 * d * hidden) + self.alphabet.len() * d
+    }
+}

@@ -1,0 +1,1 @@
+//! The probability of the next bit.

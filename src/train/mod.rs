@@ -1,0 +1,1 @@
+//! Training: the only room with floats and candle.
