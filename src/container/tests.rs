@@ -1,0 +1,250 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// An archive taken apart: everything that a decoder uses.
+#[derive(Clone, Debug, PartialEq)]
+struct Parts {
+    header: Header,
+    model: Option<Vec<u8>>,
+    blocks: Vec<(BlockHeader, Vec<u8>)>,
+}
+
+impl Parts {
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &self.header).unwrap();
+        if let Some(model) = &self.model {
+            writer.model(model).unwrap();
+        }
+        self.blocks.iter().for_each(|(header, payload)| writer.block(header, payload).unwrap());
+        let length = writer.finish().unwrap();
+        assert_eq!(length, bytes.len() as u64);
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self> {
+        let archive = Archive::open(bytes)?;
+        let blocks = archive.blocks().iter().enumerate();
+        Ok(Self {
+            header: archive.header().clone(),
+            model: archive.model()?.map(<[u8]>::to_vec),
+            blocks: blocks
+                .map(|(i, block)| Ok((block.header.clone(), archive.payload(i)?.to_vec())))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+fn header(original: u64, blocks: u32) -> Header {
+    Header { original, blocks, level: 6, tables: 22, layout: Layout::Plain }
+}
+
+fn coded(lanes: &[u64]) -> Method {
+    Method::Coded { lanes: lanes.to_vec() }
+}
+
+/// `original` in `blocks` blocks, stored and coded by turns; the container does not care what a coded payload means.
+fn sample(original: &[u8], blocks: u32, model: Option<Vec<u8>>) -> Parts {
+    let header = header(original.len() as u64, blocks);
+    let blocks = (0..blocks)
+        .map(|number| {
+            let range = header.range(number);
+            let bytes = original[range.start as usize..range.end as usize].to_vec();
+            let length = bytes.len() as u64;
+            let method = [Method::Stored, coded(&[length]), coded(&[0, length / 2, length - length / 2])]
+                [number as usize % 3]
+                .clone();
+            (BlockHeader { method, crc: crc32fast::hash(&bytes) }, bytes)
+        })
+        .collect();
+    Parts { header, model, blocks }
+}
+
+/// The archive that a Python script made from FORMAT.md with zlib's CRC-32: `abcdefg` in two blocks, with a model.
+fn golden() -> Vec<u8> {
+    let hex = |text: &str| -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    };
+    let mut bytes = hex("894e4e435a0d0a1a010707020616012c004268302e4dc801");
+    bytes.extend(0..200);
+    bytes.extend(hex("682bc0d8420000c24124355f658d3c616263c2412435"));
+    bytes.extend(hex("4201020102598e6d3b74303ea378797a67ba8eeb"));
+    bytes.extend(hex("491214a66a2a31b58346fc0b0000005a434e4e"));
+    bytes
+}
+
+#[test]
+fn the_format_is_what_its_description_says() {
+    let layout = Layout::Delimited { delimiter: b',', quote: None };
+    let parts = Parts {
+        header: Header { layout, ..header(7, 2) },
+        model: Some((0..200).collect()),
+        blocks: vec![
+            (BlockHeader { method: Method::Stored, crc: 891568578 }, b"abc".to_vec()),
+            (BlockHeader { method: coded(&[1, 2]), crc: 997035609 }, b"xyz".to_vec()),
+        ],
+    };
+    assert_eq!(parts.write(), golden());
+    assert_eq!(Parts::read(&golden()).unwrap(), parts);
+}
+
+#[test]
+fn a_small_archive_has_at_most_40_bytes_around_its_payload() {
+    let header = Header { layout: Layout::Delimited { delimiter: b',', quote: Some(b'"') }, ..header(65_000, 1) };
+    let block = BlockHeader { method: coded(&[9000]), crc: 1 };
+    let bytes = Parts { header, model: None, blocks: vec![(block, vec![0; 9000])] }.write();
+    assert!(bytes.len() <= 9040, "{} bytes", bytes.len() - 9000);
+}
+
+#[test]
+fn any_flipped_byte_and_any_cut_is_noticed() {
+    let small = sample(b"one block only", 1, None);
+    let empty = sample(b"", 0, None);
+    let several = sample(b"a few bytes in four blocks", 4, Some(b"weights".to_vec()));
+    for parts in [small, empty, several] {
+        let bytes = parts.write();
+        assert_eq!(Parts::read(&bytes).unwrap(), parts);
+        for length in 0..bytes.len() {
+            assert!(Parts::read(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        for at in 0..bytes.len() {
+            for flip in 1..=255 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                assert!(Parts::read(&damaged).is_err(), "byte {at} flipped by {flip}");
+            }
+        }
+        assert!(Parts::read(&[&bytes[..], b"\0"].concat()).is_err(), "trailing byte");
+    }
+}
+
+#[test]
+fn errors_tell_foreign_newer_and_damaged_archives_apart() {
+    let kind_and_message = |bytes: &[u8]| {
+        let error = Parts::read(bytes).unwrap_err();
+        (error.kind(), error.to_string())
+    };
+    assert_eq!(kind_and_message(b"").0, ErrorKind::Damaged);
+    let (kind, message) = kind_and_message(b"hello, world");
+    assert_eq!((kind, &message[..]), (ErrorKind::Damaged, "not an nncz archive"));
+    assert!(kind_and_message(b"\x89NNCZ\n\x1a\x01").1.contains("copied as text"));
+
+    let mut newer = golden();
+    newer[8] = VERSION + 1;
+    let (kind, message) = kind_and_message(&newer);
+    assert_eq!(kind, ErrorKind::Version);
+    assert!(message.contains("newer nncz"), "{message}");
+
+    let mut damaged = golden();
+    let second_payload = damaged.len() - 19 - 7;
+    damaged[second_payload] ^= 1;
+    let (kind, message) = kind_and_message(&damaged);
+    assert_eq!(kind, ErrorKind::Damaged);
+    assert!(message.contains("block 2 of 2 (bytes 3 to 6 of the original)"), "{message}");
+}
+
+#[test]
+fn sections_of_another_archive_do_not_fit() {
+    let (one, other) = (sample(b"the one", 1, None), sample(b"another", 1, None));
+    let (one, mut other) = (Parts { header: Header { level: 1, ..one.header.clone() }, ..one }.write(), other.write());
+    let header_length = Archive::open(&one).unwrap().header_length();
+    other.splice(..header_length, one[..header_length].iter().copied());
+    assert_eq!(Archive::open(&other).unwrap_err().kind(), ErrorKind::Damaged);
+}
+
+#[test]
+fn hostile_sizes_are_refused() {
+    let kind = |header: Header, blocks: Vec<(BlockHeader, Vec<u8>)>| {
+        let body = bincode::Options::serialize(bincode::DefaultOptions::new(), &header).unwrap();
+        let mut bytes = [&MAGIC[..], &[VERSION, body.len() as u8], &body].concat();
+        let header_crc = crc32fast::hash(&bytes);
+        bytes.extend(header_crc.to_le_bytes());
+        for (block, payload) in blocks {
+            let Method::Coded { lanes } = block.method else { panic!("coded") };
+            let mut section = vec![BLOCK_TAG, lanes.len() as u8];
+            lanes.iter().for_each(|&lane| varint::write(lane, &mut section));
+            section.extend(block.crc.to_le_bytes());
+            section.extend(section_crc(header_crc, &section).to_le_bytes());
+            section.extend_from_slice(&payload);
+            section.extend(crc32fast::hash(&payload).to_le_bytes());
+            bytes.extend(section);
+        }
+        Archive::open(&bytes).map(drop).map_err(|error| error.kind())
+    };
+    let block = |lanes: &[u64]| vec![(BlockHeader { method: coded(lanes), crc: 0 }, vec![0; 30])];
+
+    assert_eq!(kind(header(100, 1), block(&[30])), Ok(()));
+    assert_eq!(kind(header(limits::BLOCK_LENGTH + 1, 1), vec![]), Err(ErrorKind::Limit));
+    assert_eq!(kind(header(u64::MAX, u32::MAX), vec![]), Err(ErrorKind::Limit));
+    assert_eq!(kind(Header { tables: limits::TABLE_BITS + 1, ..header(1, 1) }, vec![]), Err(ErrorKind::Limit));
+    assert_eq!(kind(header(1, 2), vec![]), Err(ErrorKind::Damaged));
+    assert_eq!(kind(header(1, 0), vec![]), Err(ErrorKind::Damaged));
+    assert_eq!(kind(header(u64::from(u32::MAX), 1 << 20), vec![]), Err(ErrorKind::Damaged), "no such blocks");
+    assert_eq!(kind(header(limits::BLOCK_LENGTH, 1), block(&[30])), Err(ErrorKind::Damaged), "a bomb");
+    assert_eq!(kind(header(100, 1), block(&[u64::MAX, u64::MAX])), Err(ErrorKind::Damaged));
+    assert_eq!(kind(header(100, 1), block(&[1; limits::LANES + 1])), Err(ErrorKind::Damaged));
+}
+
+#[test]
+fn parts_are_equal_to_a_byte_and_cover_everything() {
+    for (length, parts) in [(0, 1), (1, 1), (10, 3), (1 << 46, 1 << 20), (u64::MAX, u64::from(u32::MAX))] {
+        assert_eq!(part(length, parts, 0).start, 0);
+        assert_eq!(part(length, parts, parts - 1).end, length);
+        for index in [0, parts / 2, parts - 1] {
+            let range = part(length, parts, index);
+            assert!((length / parts..=length.div_ceil(parts)).contains(&(range.end - range.start)));
+        }
+    }
+    assert_eq!((0..3).map(|i| part(10, 3, i)).collect::<Vec<_>>(), [0..3, 3..6, 6..10]);
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read(
+        original in prop::collection::vec(any::<u8>(), 0..300),
+        blocks in 1u32..12,
+        model in prop::option::of(prop::collection::vec(any::<u8>(), 0..300)),
+    ) {
+        let blocks = blocks.min(original.len() as u32);
+        let parts = sample(&original, blocks, if blocks > 0 { model } else { None });
+        let bytes = parts.write();
+        prop_assert_eq!(Parts::read(&bytes).unwrap(), parts);
+        let archive = Archive::open(&bytes).unwrap();
+        for (i, block) in archive.blocks().iter().enumerate() {
+            let range = block.original.start as usize..block.original.end as usize;
+            archive.check_restored(i, &original[range]).unwrap();
+            prop_assert!(archive.check_restored(i, b"something else").is_err());
+        }
+    }
+
+    #[test]
+    fn several_damaged_bytes_never_change_the_content(
+        original in prop::collection::vec(any::<u8>(), 1..300),
+        blocks in 1u32..6,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let parts = sample(&original, blocks.min(original.len() as u32), Some(vec![7; 50]));
+        let mut bytes = parts.write();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(read) = Parts::read(&bytes) {
+            prop_assert_eq!(read, parts);
+        }
+    }
+
+    #[test]
+    fn varints_round_trip_and_refuse_longer_forms(value: u64, tail: u8) {
+        let mut bytes = Vec::new();
+        varint::write(value, &mut bytes);
+        let length = bytes.len();
+        bytes.push(tail);
+        prop_assert_eq!(varint::read(&bytes), Some((value, length)));
+        prop_assert_eq!(varint::read(&bytes[..length - 1]), None);
+        bytes[length - 1] |= 0x80;
+        bytes[length] = 0;
+        prop_assert_eq!(varint::read(&bytes), None);
+    }
+}
