@@ -1,5 +1,6 @@
 //! nncz compresses large structured files with an overfit byte transformer mixed with adaptive contexts.
 
+pub mod coder;
 pub mod container;
 mod error;
 pub mod layout;

@@ -14,3 +14,11 @@ pub const PARAMETERS: usize = 16 << 20;
 pub const BLOCKS: u64 = 1 << 20;
 /// Largest base-2 logarithm of the slots in one context table.
 pub const TABLE_BITS: u8 = 24;
+/// Largest width of a network's residual stream, for which the normalisation's factor still has 15 bits.
+pub const NETWORK_STREAM: usize = 512;
+/// Largest width of a network's vectors.
+pub const NETWORK_WIDTH: usize = 2048;
+/// Longest window of a network's attention.
+pub const WINDOW: usize = 1024;
+/// Most layers of a network.
+pub const LAYERS: usize = 16;

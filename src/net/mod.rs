@@ -1,7 +1,127 @@
-//! The integer transformer.
+#![doc = include_str!("FORMAT.md")]
 
+mod arithmetic;
+mod codec;
+mod distribution;
+pub mod kernels;
 mod shape;
+mod step;
+#[cfg(test)]
+mod tests;
 mod weights;
 
+use crate::error::{Error, ErrorKind, Result};
+pub use codec::{decode, encode};
+pub use distribution::{Distribution, STRETCH_LIMIT};
+use kernels::{Kernel, scalar::Scalar};
 pub use shape::{INPUTS, Shape};
+pub use step::Input;
+use step::{Packed, TeamState};
 pub use weights::{Embedding, Layer, Matrix, Weights};
+
+/// The instruction sets that a network can be stepped with. All give the same integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// Plain Rust.
+    Scalar,
+    /// 256-bit integer products of x86-64.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// 512-bit dot products of x86-64 (AVX-512 VNNI).
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Instructions {
+    /// All that this processor has, the slowest first.
+    pub fn available() -> Vec<Self> {
+        let mut available = vec![Self::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        {
+            available.extend(kernels::avx2::Avx2::detect().map(|_| Self::Avx2));
+            available.extend(kernels::avx512::Avx512::detect().map(|_| Self::Avx512));
+        }
+        available
+    }
+
+    /// The fastest that this processor has, or the one that the environment variable `NNCZ_KERNEL` names.
+    pub fn choose() -> Result<Self> {
+        let available = Self::available();
+        let Ok(name) = std::env::var("NNCZ_KERNEL") else {
+            return Ok(*available.last().unwrap_or(&Self::Scalar));
+        };
+        available.iter().copied().find(|instructions| instructions.name() == name).ok_or_else(|| {
+            let names: Vec<_> = available.iter().map(|instructions| instructions.name()).collect();
+            let message = format!("NNCZ_KERNEL={name}: this processor has {}", names.join(", "));
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
+
+    /// The name that `NNCZ_KERNEL` knows it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// A network, ready to be stepped; shared by all threads.
+pub struct Network(Box<dyn Stepper>);
+
+/// The state of a team of lanes, which one thread steps in lockstep.
+pub struct Team(Box<dyn std::any::Any + Send>);
+
+impl Network {
+    /// Packs the weights for an instruction set, which must be [`Instructions::available`].
+    pub fn new(weights: &Weights, instructions: Instructions) -> Self {
+        match instructions {
+            Instructions::Scalar => Self::packed(Scalar, weights),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => match kernels::avx2::Avx2::detect() {
+                Some(kernel) => Self::packed(kernel, weights),
+                None => Self::packed(Scalar, weights),
+            },
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => match kernels::avx512::Avx512::detect() {
+                Some(kernel) => Self::packed(kernel, weights),
+                None => Self::packed(Scalar, weights),
+            },
+        }
+    }
+
+    /// A team of `lanes` lanes at their beginning.
+    pub fn team(&self, lanes: usize) -> Team {
+        self.0.team(lanes)
+    }
+
+    /// Predicts the next byte of each of the team's first `inputs.len()` lanes.
+    pub fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
+        self.0.step(team, inputs, predictions);
+    }
+
+    fn packed<K: Kernel>(kernel: K, weights: &Weights) -> Self {
+        Self(Box::new(Packed::new(kernel, weights)))
+    }
+}
+
+trait Stepper: Send + Sync {
+    fn team(&self, lanes: usize) -> Team;
+    fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]);
+}
+
+impl<K: Kernel> Stepper for Packed<K> {
+    fn team(&self, lanes: usize) -> Team {
+        Team(Box::new(Packed::team(self, lanes)))
+    }
+
+    fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
+        let Some(state) = team.0.downcast_mut::<TeamState<K>>() else {
+            unreachable!("a team steps only with the network that made it");
+        };
+        Packed::step(self, state, inputs, predictions);
+    }
+}

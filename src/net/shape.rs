@@ -1,12 +1,13 @@
 //! The shape of a network: every size that its weights and its arithmetic follow from.
 
-use serde::{Deserialize, Serialize};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
 
 /// Number of inputs whose embeddings are summed: previous byte, field, offset, byte above.
 pub const INPUTS: usize = 4;
 
 /// Sizes of a decoder-only byte transformer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Width `d` of the residual stream.
     pub width: u16,
@@ -45,5 +46,29 @@ impl Shape {
         let attention = 2 * d * d + 2 * d * self.head_width() + usize::from(self.heads) * usize::from(self.window);
         let embeddings: usize = self.input_rows().iter().map(|rows| rows * d).sum();
         embeddings + usize::from(self.layers) * (attention + 2 * d * hidden) + self.alphabet.len() * d
+    }
+
+    /// Whether the sizes agree with each other and with [`crate::limits`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Limit`] for a network that is too large, [`ErrorKind::Damaged`] for one that cannot be.
+    pub fn check(&self) -> Result<()> {
+        let (width, hidden, window) = (usize::from(self.width), usize::from(self.hidden), usize::from(self.window));
+        let heads = usize::from(self.heads);
+        let whole = width > 0 && heads > 0 && width % heads == 0 && (width / heads) % 16 == 0;
+        if !whole || hidden == 0 || hidden % 16 != 0 || window == 0 || window % 64 != 0 {
+            return Err(Error::damaged(format!("a network of width {width}/{heads}, {hidden}, window {window}")));
+        }
+        if self.fields == 0 || self.offsets == 0 || self.alphabet.is_empty() {
+            return Err(Error::damaged("a network without inputs or outputs"));
+        }
+        let small = width <= limits::NETWORK_STREAM && hidden <= limits::NETWORK_WIDTH && window <= limits::WINDOW;
+        let layers = usize::from(self.layers);
+        if !small || layers > limits::LAYERS || self.parameters() > limits::PARAMETERS {
+            let what =
+                format!("a network of {layers} layers, width {width}, {hidden}, window {window} is over the limit");
+            return Err(Error::new(ErrorKind::Limit, what));
+        }
+        Ok(())
     }
 }

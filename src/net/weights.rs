@@ -20,6 +20,14 @@ pub struct Matrix {
     pub shift: u8,
 }
 
+impl Matrix {
+    /// What each row's sum starts at: with inputs offset by 128, the offset's own products are taken off again.
+    pub(super) fn row_offsets(&self, offset: bool) -> Vec<i32> {
+        let sums = self.weights.chunks_exact(self.columns).map(|row| row.iter().map(|&w| i32::from(w)).sum::<i32>());
+        sums.map(|sum| if offset { -128 * sum } else { 0 }).collect()
+    }
+}
+
 /// An embedding table: the row `r` adds `(rows[r][i]·multiplier + 2⁷) >> 8` to element `i` of the residual stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Embedding {

@@ -1,0 +1,225 @@
+//! constriction's range coder over bits with 16-bit probabilities, and numbers coded by adaptive bits.
+
+use std::borrow::Borrow;
+use std::num::NonZeroU16;
+
+use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
+use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
+use constriction::stream::{Decode, Encode};
+
+/// Codes bits with given probabilities, in the direction that the implementation is for.
+pub trait BitCoder {
+    /// Codes a bit that is one with probability `one`/65536. An encoder writes `bit` and returns it, a decoder
+    /// ignores `bit` and returns what it read.
+    fn code(&mut self, bit: bool, one: NonZeroU16) -> bool;
+}
+
+/// Writes bits into a stream.
+#[derive(Default)]
+pub struct Encoder(DefaultRangeEncoder);
+
+impl Encoder {
+    /// An empty stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the stream: 32-bit words, little-endian, without the zero bytes at the end.
+    pub fn finish(self) -> Vec<u8> {
+        let Ok(words) = self.0.into_compressed();
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let kept = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(kept);
+        bytes
+    }
+}
+
+impl BitCoder for Encoder {
+    #[inline]
+    fn code(&mut self, bit: bool, one: NonZeroU16) -> bool {
+        let written = self.0.encode_symbol(bit, Bit { one });
+        debug_assert!(written.is_ok(), "both bits have a probability and memory does not refuse a word");
+        bit
+    }
+}
+
+/// Reads bits from a stream. Past its end, and in a stream that was damaged, the bits are arbitrary.
+pub struct Decoder(DefaultRangeDecoder);
+
+impl Decoder {
+    /// Reads from what [`Encoder::finish`] returned.
+    pub fn new(bytes: &[u8]) -> Self {
+        let word = |chunk: &[u8]| u32::from_le_bytes(std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0)));
+        let words: Vec<u32> = bytes.chunks(4).map(word).collect();
+        let Ok(decoder) = DefaultRangeDecoder::from_compressed(words);
+        Self(decoder)
+    }
+}
+
+impl BitCoder for Decoder {
+    #[inline]
+    fn code(&mut self, _: bool, one: NonZeroU16) -> bool {
+        self.0.decode_symbol(Bit { one }).unwrap_or(false)
+    }
+}
+
+/// The two-symbol model of one bit, in 16-bit probabilities: a zero comes first.
+#[derive(Clone, Copy)]
+struct Bit {
+    one: NonZeroU16,
+}
+
+impl EntropyModel<16> for Bit {
+    type Symbol = bool;
+    type Probability = u16;
+}
+
+impl Bit {
+    #[inline]
+    fn zero(self) -> NonZeroU16 {
+        // 65536 − one, which is never 0 since `one` is not.
+        NonZeroU16::MIN.saturating_add(u16::MAX - self.one.get())
+    }
+}
+
+impl EncoderModel<16> for Bit {
+    #[inline]
+    fn left_cumulative_and_probability(&self, symbol: impl Borrow<bool>) -> Option<(u16, NonZeroU16)> {
+        Some(if *symbol.borrow() { (self.zero().get(), self.one) } else { (0, self.zero()) })
+    }
+}
+
+impl DecoderModel<16> for Bit {
+    #[inline]
+    fn quantile_function(&self, quantile: u16) -> (bool, u16, NonZeroU16) {
+        let zero = self.zero();
+        if quantile < zero.get() { (false, 0, zero) } else { (true, zero.get(), self.one) }
+    }
+}
+
+/// The probability of a bit that adapts to the bits seen.
+///
+/// After `n` bits it moves by `1/(n + 2)` of its error, but never by less than 1/256.
+#[derive(Clone, Copy, Debug)]
+pub struct AdaptiveBit {
+    one: u16,
+    seen: u16,
+}
+
+impl Default for AdaptiveBit {
+    fn default() -> Self {
+        Self { one: 1 << 15, seen: 0 }
+    }
+}
+
+impl AdaptiveBit {
+    /// Codes a bit and learns from it.
+    pub fn code(&mut self, coder: &mut impl BitCoder, bit: bool) -> bool {
+        let bit = coder.code(bit, NonZeroU16::new(self.one).unwrap_or(NonZeroU16::MIN));
+        let target = if bit { 65535 } else { 1 };
+        let step = (target - i32::from(self.one)) / (i32::from(self.seen) + 2);
+        self.one = (i32::from(self.one) + step) as u16;
+        self.seen = (self.seen + 1).min(254);
+        bit
+    }
+}
+
+/// An adaptive code for numbers below `2³¹`: the length of `n + 1` in binary in unary, then its bits below the top one,
+/// each bit with a probability of its own for the length and, of the upper eight, the bits before it.
+#[derive(Clone)]
+pub struct AdaptiveNumber {
+    lengths: [AdaptiveBit; 32],
+    upper: Vec<[AdaptiveBit; 256]>,
+    lower: Vec<[AdaptiveBit; 32]>,
+}
+
+impl Default for AdaptiveNumber {
+    fn default() -> Self {
+        Self {
+            lengths: Default::default(),
+            upper: vec![[AdaptiveBit::default(); 256]; 32],
+            lower: vec![[AdaptiveBit::default(); 32]; 32],
+        }
+    }
+}
+
+impl AdaptiveNumber {
+    /// Codes a number; an encoder returns it, a decoder what it read.
+    pub fn code(&mut self, coder: &mut impl BitCoder, number: u32) -> u32 {
+        let number = number.wrapping_add(1);
+        let mut length = 0;
+        while length < 31 && self.lengths[length].code(coder, number >> (length + 1) != 0) {
+            length += 1;
+        }
+        let mut value = 1u32;
+        for place in (0..length).rev() {
+            let bit = number >> place & 1 != 0;
+            let model = match length - place <= 8 {
+                true => &mut self.upper[length][value as usize & 255],
+                false => &mut self.lower[length][place],
+            };
+            value = value << 1 | u32::from(model.code(coder, bit));
+        }
+        value.wrapping_sub(1)
+    }
+
+    /// Codes a signed number, folded so that small ones of either sign stay small: 0, −1, 1, −2, …
+    pub fn code_signed(&mut self, coder: &mut impl BitCoder, number: i32) -> i32 {
+        let folded = self.code(coder, (number << 1 ^ number >> 31) as u32);
+        (folded >> 1) as i32 ^ -((folded & 1) as i32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bits_come_back(bits in prop::collection::vec((any::<bool>(), 1u16..), 0..2000)) {
+            let mut encoder = Encoder::new();
+            for &(bit, one) in &bits {
+                encoder.code(bit, NonZeroU16::new(one).unwrap());
+            }
+            let stream = encoder.finish();
+            let mut decoder = Decoder::new(&stream);
+            for &(bit, one) in &bits {
+                prop_assert_eq!(decoder.code(false, NonZeroU16::new(one).unwrap()), bit);
+            }
+        }
+
+        #[test]
+        fn numbers_come_back(numbers in prop::collection::vec(-(1i32 << 30)..1 << 30, 0..200)) {
+            let mut encoder = Encoder::new();
+            let mut model = AdaptiveNumber::default();
+            for &number in &numbers {
+                model.code_signed(&mut encoder, number);
+            }
+            let stream = encoder.finish();
+            let mut decoder = Decoder::new(&stream);
+            let mut model = AdaptiveNumber::default();
+            for &number in &numbers {
+                prop_assert_eq!(model.code_signed(&mut decoder, 0), number);
+            }
+        }
+
+        #[test]
+        fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut decoder = Decoder::new(&bytes);
+            let mut model = AdaptiveNumber::default();
+            for _ in 0..200 {
+                model.code_signed(&mut decoder, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_million_near_certain_bits_take_a_few_bytes() {
+        let mut encoder = Encoder::new();
+        for _ in 0..8 << 20 {
+            encoder.code(false, NonZeroU16::MIN);
+        }
+        assert!(encoder.finish().len() < 30);
+    }
+}
