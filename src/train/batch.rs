@@ -1,0 +1,218 @@
+//! What the network learns from: places of the file with the inputs of each position, and batches of them.
+
+use std::ops::Range;
+
+use super::random::Random;
+use crate::layout::{Layout, Position};
+use crate::net::{INPUTS, Shape};
+
+/// Most bytes that training draws from; of a longer file, pieces spread evenly over it.
+const CORPUS_BYTES: usize = 96 << 20;
+/// Length of one such piece.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The positions of `bytes`, as the layout's cursor gives them from the first byte on.
+pub fn positions(layout: &Layout, bytes: &[u8]) -> Vec<Position> {
+    match layout {
+        Layout::Plain => vec![Position::default(); bytes.len()],
+        Layout::Delimited { .. } => vec![Position::default(); bytes.len()],
+    }
+}
+
+/// The bytes to learn, with the inputs that the network sees before each of them, as rows of the embedding tables.
+#[derive(Clone, Debug)]
+pub struct Corpus {
+    /// The index of each byte in the alphabet.
+    targets: Vec<u8>,
+    fields: Vec<u16>,
+    offsets: Vec<u16>,
+    above: Vec<u16>,
+    /// Stretches of consecutive bytes of the file.
+    pieces: Vec<Range<usize>>,
+    none: u16,
+}
+
+impl Corpus {
+    /// Follows `layout` over `bytes`, or over evenly spread pieces of a very long file.
+    pub fn new(bytes: &[u8], layout: &Layout, shape: &Shape) -> Self {
+        let none = shape.alphabet.len() as u16;
+        let mut index = [none; 256];
+        for (i, &byte) in shape.alphabet.iter().enumerate() {
+            index[usize::from(byte)] = i as u16;
+        }
+        let mut corpus = Self {
+            targets: Vec::new(),
+            fields: Vec::new(),
+            offsets: Vec::new(),
+            above: Vec::new(),
+            pieces: Vec::new(),
+            none,
+        };
+        for range in pieces(bytes) {
+            let start = corpus.targets.len();
+            for (position, &byte) in positions(layout, &bytes[range.clone()]).iter().zip(&bytes[range]) {
+                corpus.targets.push(index[usize::from(byte)] as u8);
+                corpus.fields.push(position.field.min(shape.fields - 1));
+                corpus.offsets.push(position.offset.min(shape.offsets - 1));
+                corpus.above.push(position.above.map_or(none, |byte| index[usize::from(byte)]));
+            }
+            corpus.pieces.push(start..corpus.targets.len());
+        }
+        corpus
+    }
+
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// `sequences` sequences of `length` consecutive positions at random places.
+    pub fn draw(&self, random: &mut Random, sequences: usize, length: usize) -> Batch {
+        let mut batch = Batch::new(sequences, length.min(self.longest_piece()));
+        for _ in 0..sequences {
+            // A piece is as likely as it is long, and short ones (the last of the file) give no whole sequence.
+            let start = loop {
+                let place = random.below(self.len());
+                let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end <= place)];
+                if piece.len() >= batch.length {
+                    break piece.start + random.below(piece.len() - batch.length + 1);
+                }
+            };
+            self.push(&mut batch, start);
+        }
+        batch
+    }
+
+    /// At most `sequences` sequences of `length` positions, evenly spread over the bytes.
+    pub fn spread(&self, sequences: usize, length: usize) -> Batch {
+        let piece = self.pieces.iter().max_by_key(|piece| piece.len()).cloned().unwrap_or(0..0);
+        let length = length.min(piece.len());
+        let mut batch = Batch::new(sequences, length);
+        let room = self.len().saturating_sub(length);
+        for i in 0..sequences {
+            let place = (room as u64 * (2 * i as u64 + 1) / (2 * sequences as u64)) as usize;
+            let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end <= place)];
+            if piece.len() >= length {
+                self.push(&mut batch, place.min(piece.end - length));
+            }
+        }
+        batch
+    }
+
+    /// Which rows of each embedding table occur.
+    pub fn used_rows(&self, shape: &Shape) -> [Vec<bool>; INPUTS] {
+        let mut used = shape.input_rows().map(|rows| vec![false; rows]);
+        for i in 0..self.len() {
+            for (table, row) in used.iter_mut().zip(self.inputs(i, i == 0)) {
+                table[row as usize] = true;
+            }
+        }
+        used
+    }
+
+    fn longest_piece(&self) -> usize {
+        self.pieces.iter().map(Range::len).max().unwrap_or(0)
+    }
+
+    fn inputs(&self, place: usize, first: bool) -> [u32; INPUTS] {
+        let previous = if first { self.none } else { self.targets[place - 1].into() };
+        [previous, self.fields[place], self.offsets[place], self.above[place]].map(u32::from)
+    }
+
+    fn push(&self, batch: &mut Batch, start: usize) {
+        let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end <= start)];
+        for place in start..start + batch.length {
+            for (rows, row) in batch.inputs.iter_mut().zip(self.inputs(place, place == piece.start)) {
+                rows.push(row);
+            }
+            batch.targets.push(self.targets[place].into());
+        }
+        batch.sequences = batch.targets.len() / batch.length.max(1);
+    }
+}
+
+/// Sequences of consecutive positions, one after the other in flat memory.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Number of sequences.
+    pub sequences: usize,
+    /// Positions in each.
+    pub length: usize,
+    /// For each of [`INPUTS`], the row of its embedding table at each position.
+    pub inputs: [Vec<u32>; INPUTS],
+    /// The index in the alphabet of the byte to predict at each position.
+    pub targets: Vec<u32>,
+}
+
+impl Batch {
+    fn new(sequences: usize, length: usize) -> Self {
+        let room = || Vec::with_capacity(sequences * length);
+        Self { sequences: 0, length, inputs: std::array::from_fn(|_| room()), targets: room() }
+    }
+
+    /// Number of positions.
+    pub fn positions(&self) -> usize {
+        self.targets.len()
+    }
+}
+
+/// The stretches of a file that are learnt from, each starting after a line feed where there is one near.
+fn pieces(bytes: &[u8]) -> Vec<Range<usize>> {
+    if bytes.len() <= CORPUS_BYTES {
+        return vec![0..bytes.len(); usize::from(!bytes.is_empty())];
+    }
+    let count = CORPUS_BYTES / PIECE_BYTES;
+    (0..count)
+        .map(|i| {
+            let start = ((bytes.len() - PIECE_BYTES) as u128 * i as u128 / (count - 1) as u128) as usize;
+            let synced = match bytes[start..start + PIECE_BYTES / 4].iter().position(|&byte| byte == b'\n') {
+                Some(line_feed) if start > 0 => start + line_feed + 1,
+                _ => start,
+            };
+            synced..start + PIECE_BYTES
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(alphabet: &[u8]) -> Shape {
+        Shape {
+            width: 16,
+            layers: 1,
+            heads: 1,
+            hidden: 16,
+            window: 16,
+            fields: 1,
+            offsets: 1,
+            alphabet: alphabet.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_position_sees_the_byte_before_it_and_predicts_its_own() {
+        let corpus = Corpus::new(b"abcabcabcabc", &Layout::Plain, &shape(b"abc"));
+        let batch = corpus.draw(&mut Random::new(7), 5, 6);
+        assert_eq!((batch.sequences, batch.positions()), (5, 30));
+        for sequence in 0..5 {
+            for i in sequence * 6..sequence * 6 + 6 {
+                let expected = (batch.targets[i] + 2) % 3;
+                let first_of_file = batch.inputs[0][i] == 3 && i % 6 == 0 && batch.targets[i] == 0;
+                assert!(first_of_file || batch.inputs[0][i] == expected);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_long_file_start_after_a_line_feed_and_reach_its_end() {
+        let mut bytes = b"seven b\n".repeat(CORPUS_BYTES / 8 + PIECE_BYTES);
+        bytes.truncate(CORPUS_BYTES + 5 * PIECE_BYTES + 3);
+        let pieces = pieces(&bytes);
+        assert_eq!(pieces[0].start, 0);
+        assert_eq!(pieces.last().unwrap().end, bytes.len());
+        assert!(pieces[1..].iter().all(|piece| bytes[piece.start - 1] == b'\n' && piece.end <= bytes.len()));
+        assert!(pieces.windows(2).all(|pair| pair[0].end <= pair[1].start));
+    }
+}

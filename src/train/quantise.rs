@@ -1,0 +1,285 @@
+//! From floats to the integer network: steps, units and shifts.
+//!
+//! A *step* is what one integer weight stands for; a *unit* is how many integers stand for 1.0 of something computed.
+
+use super::batch::Corpus;
+use super::forward::{Forward, LayerRange, Ranges};
+use super::parameters::{Kind, LayerTensors, Parameters, Tensor};
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::{Embedding, Layer, Matrix, Shape, Weights};
+
+/// Largest integer weight.
+const WEIGHT_LIMIT: f32 = 63.0;
+/// Integers for 1.0 after normalisation.
+const NORM_UNIT: f32 = 32.0;
+/// Integers for one nat of a logit: 1024 an octave.
+const LOGIT_UNIT: f32 = 1024.0 * std::f32::consts::LOG2_E;
+/// Biases are rounded to multiples of this many 1/256 octaves: the exponential's table is not finer than 16.
+const BIAS_GRAIN: f32 = 8.0;
+/// Largest factor of a matrix' row, in 2⁻¹⁵.
+const LARGEST_MULTIPLIER: f32 = 32767.0;
+/// How much larger than met on the sample the residual stream may become before it saturates.
+const RESIDUAL_HEADROOM: f32 = 4.0;
+/// The same for the 16-bit sums of a product.
+const SUM_HEADROOM: f32 = 1.5;
+/// The sample that ranges are taken from: sequences, and their length in windows.
+const SAMPLE: [usize; 2] = [12, 4];
+
+/// Writes to `rounded` the nearest values to `values` that the integer weights can stand for. `used` names the rows of
+/// the embedding tables that occur; all others become 0.
+pub fn round_parameters(parameters: &Parameters, values: &[f32], rounded: &mut [f32], coarseness: f32) {
+    for tensor in &parameters.tensors {
+        let (from, to) = (&values[tensor.range.clone()], &mut rounded[tensor.range.clone()]);
+        let step_length = row_length(tensor);
+        for (from, to) in from.chunks(step_length).zip(to.chunks_mut(step_length)) {
+            let step = step(tensor.kind, from, coarseness);
+            for (from, to) in from.iter().zip(to) {
+                *to = level(tensor.kind, *from, step) * step;
+            }
+        }
+    }
+}
+
+/// The integer network whose weights are the nearest to `values`; ranges come from a sample of `corpus`.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] if the values are not finite.
+pub fn quantise(values: &[f32], shape: &Shape, corpus: &Corpus, coarseness: f32) -> Result<Weights> {
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(Error::new(ErrorKind::Unsupported, "training diverged: a weight is not finite"));
+    }
+    let parameters = Parameters::new(shape);
+    let mut rounded = values.to_vec();
+    round_parameters(&parameters, values, &mut rounded, coarseness);
+    let mut forward = Forward::new(shape, &parameters, &rounded);
+    forward.loss(&corpus.spread(SAMPLE[0], SAMPLE[1] * usize::from(shape.window)));
+    let rounding = Rounding { shape, parameters: &parameters, values, coarseness, ranges: &forward.ranges };
+    Ok(rounding.weights(corpus))
+}
+
+/// Everything that the integer weights follow from.
+struct Rounding<'a> {
+    shape: &'a Shape,
+    parameters: &'a Parameters,
+    values: &'a [f32],
+    coarseness: f32,
+    ranges: &'a Ranges,
+}
+
+/// Units of the vectors of one layer.
+struct Units {
+    query: f32,
+    key: f32,
+    value: f32,
+    hidden: f32,
+    score_shift: u8,
+}
+
+impl Rounding<'_> {
+    fn weights(&self, corpus: &Corpus) -> Weights {
+        let units: Vec<Units> = self.ranges.layers.iter().map(|range| self.units(range)).collect();
+        let mut residual = 32767.0 / RESIDUAL_HEADROOM / self.ranges.residual.max(1e-6);
+        while !self.fits(residual, &units) {
+            residual *= 0.5;
+        }
+        let used = corpus.used_rows(self.shape);
+        let embeddings =
+            std::array::from_fn(|input| self.embedding(self.parameters.embeddings[input], &used[input], residual));
+        let layers = self.parameters.layers.iter().zip(&self.ranges.layers).zip(&units);
+        let output = self.matrix(&[self.parameters.output], &[&self.ranges.output], NORM_UNIT, &[LOGIT_UNIT]);
+        Weights {
+            shape: self.shape.clone(),
+            embeddings,
+            layers: layers.map(|((tensors, range), units)| self.layer(tensors, range, units, residual)).collect(),
+            output,
+        }
+    }
+
+    /// The finest units whose numbers fit, and the shift that brings the scores to 1/16 octave.
+    fn units(&self, range: &LayerRange) -> Units {
+        let largest = |rows: &[f32]| rows.iter().fold(1e-6f32, |a, &b| a.max(b));
+        let (query, key) = (63.0 / largest(&range.query), 127.0 / largest(&range.key));
+        // A score of one nat, in octaves of the scaled product.
+        let octaves = std::f32::consts::LOG2_E / (self.shape.head_width() as f32).sqrt();
+        let score_shift = (query * key / octaves).log2().floor() - 4.0;
+        let score_shift = score_shift.clamp(4.0, 16.0);
+        Units {
+            query,
+            key: octaves * (score_shift + 4.0).exp2() / query,
+            value: 63.0 / largest(&range.value),
+            hidden: 255.0 / range.hidden.max(1e-6),
+            score_shift: score_shift as u8,
+        }
+    }
+
+    /// Whether the factors of all that is added to the residual stream can be expressed.
+    fn fits(&self, residual: f32, units: &[Units]) -> bool {
+        let layers = self.parameters.layers.iter().zip(&self.ranges.layers).zip(units);
+        let mut matrices = layers.flat_map(|((tensors, range), units)| {
+            [
+                (tensors.attention_output, &range.attention_output, 2.0 * units.value),
+                (tensors.down, &range.down, units.hidden),
+            ]
+        });
+        matrices.all(|(tensor, range, input)| {
+            let steps = self.steps(tensor);
+            let shift = sum_shift(steps.iter().zip(range).map(|(step, largest)| largest * input / step));
+            steps.iter().all(|step| step * residual / input * f32::from(shift).exp2() * 32768.0 <= LARGEST_MULTIPLIER)
+        }) && self.parameters.embeddings.iter().all(|table| self.steps(*table)[0] * residual * 256.0 <= 65535.0)
+    }
+
+    fn layer(&self, tensors: &LayerTensors, range: &LayerRange, units: &Units, residual: f32) -> Layer {
+        let octave = 256.0 * std::f32::consts::LOG2_E;
+        let bias = self.parameters.slice(self.values, tensors.bias).iter();
+        Layer {
+            query: self.matrix(&[tensors.query], &[&range.query], NORM_UNIT, &[units.query]),
+            key_value: self.matrix(
+                &[tensors.key, tensors.value],
+                &[&range.key, &range.value],
+                NORM_UNIT,
+                &[units.key, units.value],
+            ),
+            position_bias: bias.map(|bias| ((bias * octave / BIAS_GRAIN).round() * BIAS_GRAIN) as i16).collect(),
+            score_shift: units.score_shift,
+            attention_output: self.matrix(
+                &[tensors.attention_output],
+                &[&range.attention_output],
+                2.0 * units.value,
+                &[residual],
+            ),
+            up: self.matrix(&[tensors.up], &[&range.up], NORM_UNIT, &[units.hidden]),
+            down: self.matrix(&[tensors.down], &[&range.down], units.hidden, &[residual]),
+        }
+    }
+
+    fn embedding(&self, table: usize, used: &[bool], residual: f32) -> Embedding {
+        let tensor = &self.parameters.tensors[table];
+        let step = self.steps(table)[0];
+        let rows = self.parameters.slice(self.values, table).chunks(tensor.columns).zip(used);
+        let weights = rows.flat_map(|(row, &used)| {
+            row.iter().map(move |&value| if used { level(tensor.kind, value, step) as i8 } else { 0 })
+        });
+        Embedding { weights: weights.collect(), multiplier: (step * residual * 256.0).round() as u16 }
+    }
+
+    /// Tensors one above the other as one matrix, from inputs in unit `input` to outputs in the unit of their tensor.
+    fn matrix(&self, tensors: &[usize], ranges: &[&Vec<f32>], input: f32, outputs: &[f32]) -> Matrix {
+        let columns = self.parameters.tensors[tensors[0]].columns;
+        let steps: Vec<Vec<f32>> = tensors.iter().map(|&tensor| self.steps(tensor)).collect();
+        let rows = steps.iter().zip(ranges).flat_map(|(steps, range)| steps.iter().zip(range.iter()));
+        let mut shift = sum_shift(rows.map(|(step, largest)| largest * input / step));
+        let factor = |step: f32, output: f32, shift: u8| step * output / input * f32::from(shift).exp2() * 32768.0;
+        let largest =
+            steps.iter().zip(outputs).flat_map(|(steps, &output)| steps.iter().map(move |&step| (step, output)));
+        let largest = largest.map(|(step, output)| factor(step, output, 0)).fold(0.0, f32::max);
+        while shift > 0 && largest * f32::from(shift).exp2() > LARGEST_MULTIPLIER {
+            shift -= 1;
+        }
+        let mut matrix = Matrix { rows: 0, columns, weights: Vec::new(), multipliers: Vec::new(), shift };
+        for ((&tensor, steps), &output) in tensors.iter().zip(&steps).zip(outputs) {
+            let kind = self.parameters.tensors[tensor].kind;
+            for (row, &step) in self.parameters.slice(self.values, tensor).chunks(columns).zip(steps) {
+                matrix.rows += 1;
+                // Coarse steps that no factor expresses become several finer ones.
+                let split = (factor(step, output, shift) / LARGEST_MULTIPLIER).ceil().max(1.0);
+                let split = split.min((WEIGHT_LIMIT / largest_level(kind, row, step)).floor().max(1.0));
+                matrix.weights.extend(row.iter().map(|&value| (level(kind, value, step) * split) as i8));
+                let multiplier = factor(step, output, shift) / split;
+                matrix.multipliers.push(multiplier.round().min(LARGEST_MULTIPLIER) as i16);
+            }
+        }
+        matrix
+    }
+
+    /// The step of each row of a tensor.
+    fn steps(&self, tensor: usize) -> Vec<f32> {
+        let info = &self.parameters.tensors[tensor];
+        let rows = self.parameters.slice(self.values, tensor).chunks(row_length(info));
+        rows.map(|row| step(info.kind, row, self.coarseness)).collect()
+    }
+}
+
+/// Number of consecutive elements that share a step: a row, or all of an embedding table.
+fn row_length(tensor: &Tensor) -> usize {
+    match tensor.kind {
+        Kind::Embedding => tensor.range.len(),
+        Kind::Hidden | Kind::Bias | Kind::Output => tensor.columns,
+    }
+}
+
+/// What one integer weight of a row stands for.
+fn step(kind: Kind, row: &[f32], coarseness: f32) -> f32 {
+    if kind == Kind::Bias {
+        return BIAS_GRAIN / 256.0 / std::f32::consts::LOG2_E;
+    }
+    let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let root_mean_square = (row.iter().map(|value| value * value).sum::<f32>() / row.len() as f32).sqrt();
+    (largest / WEIGHT_LIMIT).max(coarseness * root_mean_square).max(1e-9)
+}
+
+/// How many steps a value is nearest to.
+fn level(kind: Kind, value: f32, step: f32) -> f32 {
+    let level = (value / step).round();
+    if kind == Kind::Bias { level } else { level.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT) }
+}
+
+fn largest_level(kind: Kind, row: &[f32], step: f32) -> f32 {
+    row.iter().fold(1.0f32, |largest, &value| largest.max(level(kind, value, step).abs()))
+}
+
+/// The least shift that brings 32-bit sums of these sizes to 16 bits.
+fn sum_shift(sums: impl Iterator<Item = f32>) -> u8 {
+    let largest = sums.fold(1.0f32, f32::max) * SUM_HEADROOM;
+    (largest / 32767.0).log2().ceil().clamp(0.0, 16.0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::super::tests::{FILE, shape};
+    use super::*;
+    use crate::layout::Layout;
+
+    /// What a matrix stands for, in floats.
+    fn real(matrix: &Matrix, row: usize, column: usize, input: f32, output: f32) -> f32 {
+        let factor = f32::from(matrix.multipliers[row]) / 32768.0 / f32::from(matrix.shift).exp2();
+        f32::from(matrix.weights[row * matrix.columns + column]) * factor * input / output
+    }
+
+    #[test]
+    fn integers_stand_for_the_rounded_values() {
+        let shape = shape(32, 2, 2, 16);
+        let parameters = Parameters::new(&shape);
+        let values = parameters.initial(&mut Random::new(4));
+        let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
+        let weights = quantise(&values, &shape, &corpus, 0.15).unwrap();
+        let mut rounded = values.clone();
+        round_parameters(&parameters, &values, &mut rounded, 0.15);
+        let check = |matrix: &Matrix, tensor: usize, input: f32, output: f32| {
+            let tensor = &parameters.tensors[tensor];
+            for (i, &expected) in rounded[tensor.range.clone()].iter().enumerate() {
+                let got = real(matrix, i / tensor.columns, i % tensor.columns, input, output);
+                let tolerance = 1e-5 + 0.01 * expected.abs();
+                assert!((got - expected).abs() < tolerance, "{} {i}: {got} for {expected}", tensor.name);
+            }
+        };
+        check(&weights.output, parameters.output, NORM_UNIT, LOGIT_UNIT);
+        for (layer, tensors) in weights.layers.iter().zip(&parameters.layers) {
+            assert_eq!(layer.key_value.rows, 2 * shape.head_width());
+            assert!(layer.down.multipliers.iter().all(|&multiplier| multiplier > 0));
+            assert_eq!(layer.position_bias.len(), parameters.tensors[tensors.bias].range.len());
+        }
+        let embedding = &weights.embeddings[0];
+        let none = &embedding.weights[shape.alphabet.len() * 32..];
+        assert!(none.iter().any(|&weight| weight != 0), "the start of the file uses the row of no previous byte");
+        assert!(weights.embeddings[1].weights[32..].iter().all(|&weight| weight == 0), "rows never used become 0");
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused() {
+        let shape = shape(16, 1, 1, 16);
+        let values = vec![f32::NAN; Parameters::new(&shape).len()];
+        let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
+        assert!(quantise(&values, &shape, &corpus, 0.1).is_err());
+    }
+}

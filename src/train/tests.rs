@@ -1,0 +1,154 @@
+//! What a training run promises, on a real file: this crate's own lock file.
+
+use candle_core::{Device as CandleDevice, Tensor};
+
+use super::forward::Forward;
+use super::*;
+use crate::progress::Silent;
+
+pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
+
+pub(super) fn shape(width: u16, layers: u8, heads: u8, window: u16) -> Shape {
+    let mut alphabet = FILE.to_vec();
+    alphabet.sort_unstable();
+    alphabet.dedup();
+    Shape { width, layers, heads, hidden: 2 * width, window, fields: 3, offsets: 9, alphabet }
+}
+
+/// A batch whose structural inputs are random too, so that every table learns.
+pub(super) fn batch(shape: &Shape, sequences: usize, length: usize, seed: u64) -> Batch {
+    let mut random = Random::new(seed);
+    let mut batch = Corpus::new(FILE, &Layout::Plain, shape).draw(&mut random, sequences, length);
+    for (rows, count) in batch.inputs.iter_mut().zip(shape.input_rows()).skip(1) {
+        rows.iter_mut().for_each(|row| *row = random.below(count) as u32);
+    }
+    batch
+}
+
+fn options(seed: u64, threads: usize) -> TrainOptions {
+    TrainOptions { seed, threads, device: Device::Cpu, recipe: Recipe::default() }
+}
+
+#[test]
+fn every_tensor_has_a_gradient() {
+    let shape = shape(16, 2, 2, 16);
+    let parameters = Parameters::new(&shape);
+    let values = parameters.initial(&mut Random::new(1));
+    let mut gradient = vec![0.0; parameters.len()];
+    let mut model = Model::new(&shape, CandleDevice::Cpu);
+    model.gradient(&values, &batch(&shape, 3, 40, 2), &mut gradient).unwrap();
+    for tensor in &parameters.tensors {
+        assert!(gradient[tensor.range.clone()].iter().any(|&g| g != 0.0), "{} has no gradient", tensor.name);
+    }
+}
+
+/// In 64 bits, so that differences of nearly equal losses mean something; a few elements of every tensor.
+#[test]
+fn gradients_agree_with_finite_differences() {
+    let shape = shape(16, 2, 2, 8);
+    let parameters = Parameters::new(&shape);
+    let mut random = Random::new(5);
+    let values: Vec<f64> = parameters.initial(&mut random).iter().map(|&value| f64::from(value) * 1.5).collect();
+    let batch = batch(&shape, 2, 20, 3);
+    let model = Model::new(&shape, CandleDevice::Cpu);
+    let variables = |values: &[f64]| -> Vec<candle_core::Var> {
+        let tensors = parameters.tensors.iter();
+        let device = &CandleDevice::Cpu;
+        tensors
+            .map(|t| candle_core::Var::from_slice(&values[t.range.clone()], (t.rows, t.columns), device).unwrap())
+            .collect()
+    };
+    let loss = |variables: &[candle_core::Var]| {
+        let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+        model.loss(&tensors, &batch).unwrap()
+    };
+    let start = variables(&values);
+    let gradients = loss(&start).backward().unwrap();
+    for (tensor, variable) in parameters.tensors.iter().zip(&start) {
+        let gradient = gradients.get(variable).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        for _ in 0..6 {
+            let element = random.below(gradient.len());
+            let at = |delta: f64| {
+                let mut moved = values.clone();
+                moved[tensor.range.start + element] += delta;
+                loss(&variables(&moved)).to_scalar::<f64>().unwrap()
+            };
+            let difference = (at(1e-6) - at(-1e-6)) / 2e-6;
+            let tolerance = 1e-7 + 1e-4 * difference.abs();
+            assert!(
+                (difference - gradient[element]).abs() < tolerance,
+                "{} {element}: {difference} but the gradient is {}",
+                tensor.name,
+                gradient[element]
+            );
+        }
+    }
+}
+
+/// Written apart from each other: batched operations with a band of biases, and a position at a time with a cache.
+#[test]
+fn the_model_agrees_with_a_network_stepped_position_by_position() {
+    let shape = shape(32, 2, 4, 12);
+    let parameters = Parameters::new(&shape);
+    let values: Vec<f32> = parameters.initial(&mut Random::new(8)).iter().map(|value| value * 2.0).collect();
+    let batch = batch(&shape, 2, 50, 4);
+    let batched = Engine::loss(&mut Model::new(&shape, CandleDevice::Cpu), &values, &batch).unwrap();
+    let stepped = Forward::new(&shape, &parameters, &values).loss(&batch);
+    assert!((batched - stepped).abs() < 1e-4, "{batched} {stepped}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
+    let shape = shape(16, 1, 1, 16);
+    let budget = Budget { bytes: 6000, time: None };
+    let run = |seed| train(FILE, &Layout::Plain, &shape, &budget, &options(seed, 1), &Silent).unwrap();
+    let first = run(1);
+    assert_eq!(first, run(1));
+    assert_ne!(first, run(2));
+}
+
+#[test]
+fn the_loss_falls_on_a_real_file() {
+    let shape = shape(32, 1, 2, 32);
+    let options = options(1, 1);
+    let training = Training::new(FILE, &Layout::Plain, &shape, &options, &Silent).unwrap();
+    let sample = training.corpus.spread(8, 128);
+    let before = Engine::loss(&mut Model::new(&shape, CandleDevice::Cpu), &training.values, &sample).unwrap();
+    let mut trained = training.run(&Budget { bytes: 150_000, time: None }, &options, &Silent).unwrap();
+    let after = trained.engine.loss(&trained.values, &sample).unwrap();
+    assert!(before > 3.5 && after < 2.4, "{before} nats a byte before, {after} after");
+}
+
+#[test]
+fn training_stops_when_asked_to() {
+    struct Stop;
+    impl Progress for Stop {
+        fn begin(&self, _: Phase, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn training(&self, _: u64, _: u32) {}
+        fn note(&self, _: &str) {}
+        fn is_cancelled(&self) -> bool {
+            true
+        }
+    }
+    let budget = Budget { bytes: u64::MAX, time: None };
+    let error = train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &Stop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn training_ends_when_its_time_is_up() {
+    let budget = Budget { bytes: u64::MAX, time: Some(Duration::from_millis(300)) };
+    let begin = Instant::now();
+    train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &Silent).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_shape_that_does_not_fit_the_file_is_refused() {
+    let mut shape = shape(16, 1, 1, 16);
+    shape.alphabet.pop();
+    let budget = Budget { bytes: 1, time: None };
+    let error = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 1), &Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
