@@ -24,12 +24,13 @@ impl Encoder {
         Self::default()
     }
 
-    /// Ends the stream: 32-bit words, little-endian, without the zero bytes at the end.
+    /// Ends the stream: 32-bit words, little-endian, the last one without the zero bytes at its end.
     pub fn finish(self) -> Vec<u8> {
         let Ok(words) = self.0.into_compressed();
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let kept = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        bytes.truncate(kept);
+        for _ in 0..3 {
+            bytes.pop_if(|last| *last == 0);
+        }
         bytes
     }
 }

@@ -1,15 +1,37 @@
 //! nncz compresses large structured files with an overfit byte transformer mixed with adaptive contexts.
+//!
+//! ```text
+//! file ──► layout ──► train (floats) ──► quantise (8 bits) ──► weights
+//!                                                                │
+//!          for every block, for every bit:                       ▼
+//! bytes so far ──► layout cursor ──┬─► network  (overfit, frozen) ──┐
+//!                                  ├─► contexts (adaptive)          ├─► mixer ──► p(bit) ──► range coder
+//!                                  └─► match    (longest repeat)  ──┘
+//! ```
+//!
+//! The archive's format is written down in three chapters: [`container`], [`net`] and [`predict`].
 
-pub mod coder;
+mod block;
+mod coder;
+#[cfg(feature = "train")]
+mod compress;
 pub mod container;
+mod decompress;
 mod error;
 pub mod layout;
 pub mod limits;
 pub mod net;
+mod options;
+mod parallel;
+pub mod plan;
 pub mod predict;
 mod progress;
 #[cfg(feature = "train")]
 pub mod train;
 
+#[cfg(feature = "train")]
+pub use compress::{Summary, compress};
+pub use decompress::{decompress, verify};
 pub use error::{Error, ErrorKind, Result};
+pub use options::{Device, Options};
 pub use progress::{Phase, Progress, Silent};

@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum Phase {
     /// The network learns the file.
     Training,
+    /// A trained network is measured against the contexts alone.
+    Choosing,
     /// The blocks are coded.
     Encoding,
     /// The finished archive is decoded again and compared.

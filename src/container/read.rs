@@ -113,6 +113,11 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
+    /// Length of the whole archive.
+    pub fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Length of magic, version and header.
     pub fn header_length(&self) -> usize {
         self.header_length

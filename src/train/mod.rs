@@ -26,6 +26,7 @@ use self::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::net::{Shape, Weights};
+use crate::options::Device;
 use crate::progress::{Phase, Progress};
 
 /// Largest magnitude after normalisation: 127 in the integer network's units of 1/32.
@@ -42,18 +43,6 @@ pub struct Budget {
     pub bytes: u64,
     /// Wall-clock time. With a limit, two runs of one seed need not give the same weights.
     pub time: Option<Duration>,
-}
-
-/// Where to train.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Device {
-    /// The GPU if one can be opened, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// The first NVIDIA GPU; falls back to the CPU with a note.
-    Cuda,
 }
 
 /// What else decides the result of a training run.

@@ -1,0 +1,197 @@
+//! From a file to an archive: plan, train, quantise, encode the blocks.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+
+use crate::block::Coding;
+use crate::container::{BlockHeader, Header, Method, Writer};
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::limits;
+use crate::net::{self, Instructions, Network};
+use crate::options::Options;
+use crate::parallel::in_order;
+use crate::plan::{NetworkPlan, Plan};
+use crate::predict::{Predictor, Tables};
+use crate::progress::{Phase, Progress, Silent};
+use crate::train;
+
+/// What came of a compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Length of the source.
+    pub original: u64,
+    /// Length of the archive.
+    pub archive: u64,
+}
+
+/// Bytes from the start of a file that show its layout and how far it compresses.
+const SAMPLE: usize = 1 << 20;
+/// Bytes of a file of many blocks that a network is tried on.
+const NETWORK_SAMPLE: usize = 4 << 20;
+
+/// Compresses `source` into `sink`.
+///
+/// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay.
+///
+/// # Errors
+/// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
+pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
+    let plan = Plan::new(options.level, source);
+    let mut job = Job {
+        source,
+        layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
+        tables: Tables { bits: plan.table_bits },
+        blocks: plan.blocks,
+        threads: options.threads,
+        progress,
+    };
+    let expected = job.expect()?;
+    job.fit_tables(expected);
+    let chosen = match &plan.network {
+        Some(network) if network.could_pay(expected) => job.train(network, options)?,
+        _ => Chosen::default(),
+    };
+    let archive = job.write(options.level, chosen, sink)?;
+    Ok(Summary { original: source.len() as u64, archive })
+}
+
+/// One file on its way into an archive.
+struct Job<'a> {
+    source: &'a [u8],
+    layout: Layout,
+    tables: Tables,
+    blocks: u32,
+    threads: NonZeroUsize,
+    progress: &'a dyn Progress,
+}
+
+/// Whether the archive has a network, and what choosing has coded already.
+#[derive(Default)]
+struct Chosen {
+    model: Option<Model>,
+    only_block: Option<Encoded>,
+}
+
+/// A trained network.
+struct Model {
+    network: Network,
+    section: Vec<u8>,
+    lanes: usize,
+}
+
+/// The streams of a block's lanes.
+type Encoded = Vec<Vec<u8>>;
+
+impl Job<'_> {
+    /// About how long the archive will be with contexts alone: its start coded, and the rest in proportion.
+    fn expect(&self) -> Result<u64> {
+        let sample = &self.source[..self.source.len().min(SAMPLE)];
+        let streams = self.coding(None).encode(sample, 1, &Silent)?;
+        Ok(total(&streams) * (self.source.len() as u64).div_ceil(sample.len().max(1) as u64))
+    }
+
+    /// Takes smaller tables for a file that compresses so far that its archive may not ask for much memory.
+    fn fit_tables(&mut self, expected: u64) {
+        let longest = self.source.len().div_ceil(self.blocks.max(1) as usize);
+        while Predictor::memory(&self.layout, self.tables, longest) > limits::predictor_memory(expected / 2) {
+            self.tables.bits -= 1;
+        }
+    }
+
+    /// Trains a network and keeps it if the archive is smaller with it.
+    fn train(&self, plan: &NetworkPlan, options: &Options) -> Result<Chosen> {
+        let budget = match options.time {
+            Some(time) => train::Budget { bytes: u64::MAX, time: Some(time) },
+            None => train::Budget { bytes: plan.training, time: None },
+        };
+        let training = train::TrainOptions {
+            seed: options.seed,
+            threads: options.threads.get(),
+            device: options.device,
+            recipe: train::Recipe::default(),
+        };
+        let weights = train::train(self.source, &self.layout, &plan.shape, &budget, &training, self.progress)?;
+        let section = net::encode(&weights);
+        let network = Network::new(&weights, Instructions::choose()?);
+        self.keep_if_it_pays(Model { network, section, lanes: plan.lanes })
+    }
+
+    /// Codes the only block, or a sample of a longer file, with and without the network.
+    fn keep_if_it_pays(&self, model: Model) -> Result<Chosen> {
+        let sample = match self.blocks {
+            1 => self.source,
+            _ => &self.source[..NETWORK_SAMPLE],
+        };
+        self.progress.begin(Phase::Choosing, 2 * sample.len() as u64);
+        let mut encoded = Vec::new();
+        let encode = |number| self.encode(sample, (number == 1).then_some(&model));
+        in_order(2, self.threads, encode, |_, streams| {
+            encoded.push(streams);
+            Ok(())
+        })?;
+        let with = encoded.pop().unwrap_or_default();
+        let without = encoded.pop().unwrap_or_default();
+        let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / sample.len() as u64;
+        let cost = model.section.len() as u64;
+        let pays = saved > cost;
+        let verdict = if pays { "so it is kept" } else { "so it is left out" };
+        self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
+        let winner = if pays { with } else { without };
+        Ok(Chosen { model: pays.then_some(model), only_block: (self.blocks == 1).then_some(winner) })
+    }
+
+    /// Encodes all blocks and writes the archive; returns its length.
+    fn write(&self, level: u8, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
+        let Chosen { model, only_block } = chosen;
+        let header = Header {
+            original: self.source.len() as u64,
+            blocks: self.blocks,
+            level,
+            tables: self.tables.bits,
+            layout: self.layout.clone(),
+        };
+        let mut writer = Writer::new(sink, &header)?;
+        if let Some(model) = &model {
+            writer.model(&model.section)?;
+        }
+        let block = |number| {
+            let range = header.range(number as u32);
+            &self.source[range.start as usize..range.end as usize]
+        };
+        let mut put = |number, streams: Encoded| {
+            let (header, payload) = seal(block(number), streams);
+            writer.block(&header, &payload)
+        };
+        match only_block {
+            Some(streams) => put(0, streams)?,
+            None => {
+                self.progress.begin(Phase::Encoding, header.original);
+                in_order(self.blocks as usize, self.threads, |number| self.encode(block(number), model.as_ref()), put)?;
+            }
+        }
+        writer.finish()
+    }
+
+    fn encode(&self, bytes: &[u8], model: Option<&Model>) -> Result<Encoded> {
+        self.coding(model).encode(bytes, model.map_or(1, |model| model.lanes), self.progress)
+    }
+
+    fn coding<'a>(&'a self, model: Option<&'a Model>) -> Coding<'a> {
+        Coding { layout: &self.layout, tables: self.tables, network: model.map(|model| &model.network) }
+    }
+}
+
+/// The block as it is written: coded, or stored if that is not longer.
+fn seal(bytes: &[u8], streams: Encoded) -> (BlockHeader, Vec<u8>) {
+    let crc = crc32fast::hash(bytes);
+    if total(&streams) >= bytes.len() as u64 {
+        return (BlockHeader { method: Method::Stored, crc }, bytes.to_vec());
+    }
+    let lanes = streams.iter().map(|stream| stream.len() as u64).collect();
+    (BlockHeader { method: Method::Coded { lanes }, crc }, streams.concat())
+}
+
+fn total(streams: &Encoded) -> u64 {
+    streams.iter().map(|stream| stream.len() as u64).sum()
+}

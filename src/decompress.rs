@@ -1,0 +1,109 @@
+//! From an archive back to the original: open, decode the blocks, check each, hand them out in order.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+
+use crate::block::Coding;
+use crate::container::{Archive, Method};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::net::{self, Instructions, Network};
+use crate::parallel::in_order;
+use crate::predict::{Predictor, Tables};
+use crate::progress::{Phase, Progress};
+
+/// Decodes `archive` into `sink`, with blocks on up to `threads` threads.
+///
+/// Every block is checked before its bytes are written, so that what reaches the sink is right as far as it goes.
+///
+/// # Errors
+/// [`ErrorKind::Damaged`], [`ErrorKind::Version`] or [`ErrorKind::Limit`] for an archive that cannot be restored;
+/// [`ErrorKind::Io`] from the sink; [`ErrorKind::Cancelled`].
+pub fn decompress(archive: &[u8], threads: NonZeroUsize, sink: &mut dyn Write, progress: &dyn Progress) -> Result<()> {
+    let archive = Archive::open(archive)?;
+    progress.begin(Phase::Decoding, archive.header().original);
+    restore(&archive, threads, progress, |_, bytes| Ok(sink.write_all(&bytes)?))
+}
+
+/// Decodes `archive` and compares every byte with `source`.
+///
+/// # Errors
+/// [`ErrorKind::Mismatch`] where they differ, else as [`decompress`].
+pub fn verify(archive: &[u8], source: &[u8], threads: NonZeroUsize, progress: &dyn Progress) -> Result<()> {
+    let archive = Archive::open(archive)?;
+    progress.begin(Phase::Verifying, archive.header().original);
+    if archive.header().original != source.len() as u64 {
+        return Err(Error::new(ErrorKind::Mismatch, "the archive does not hold as many bytes as the source has"));
+    }
+    restore(&archive, threads, progress, |number, bytes| {
+        let start = archive.blocks()[number].original.start;
+        match bytes.iter().zip(&source[start as usize..]).position(|(restored, original)| restored != original) {
+            None => Ok(()),
+            Some(at) => {
+                let message = format!("byte {} of the source is not what the archive restores", start + at as u64);
+                Err(Error::new(ErrorKind::Mismatch, message))
+            }
+        }
+    })
+}
+
+/// Decodes and checks every block and hands it to `take`, in order.
+fn restore(
+    archive: &Archive<'_>,
+    threads: NonZeroUsize,
+    progress: &dyn Progress,
+    mut take: impl FnMut(usize, Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    check_memory(archive)?;
+    let weights = archive.model()?.map(net::decode).transpose()?;
+    let instructions = Instructions::choose()?;
+    let network = weights.map(|weights| Network::new(&weights, instructions));
+    let header = archive.header();
+    let coding = Coding { layout: &header.layout, tables: Tables { bits: header.tables }, network: network.as_ref() };
+    let decode = |number| decode_block(archive, number, &coding, progress);
+    in_order(archive.blocks().len(), threads, decode, &mut take)
+}
+
+fn decode_block(archive: &Archive<'_>, number: usize, coding: &Coding<'_>, progress: &dyn Progress) -> Result<Vec<u8>> {
+    let payload = archive.payload(number)?;
+    let block = &archive.blocks()[number];
+    let restored = match &block.header.method {
+        Method::Stored => {
+            progress.check()?;
+            progress.advance(payload.len() as u64);
+            payload.to_vec()
+        }
+        Method::Coded { lanes } => {
+            let mut rest = payload;
+            let mut streams = Vec::with_capacity(lanes.len());
+            for &length in lanes {
+                let (stream, after) = rest
+                    .split_at_checked(length as usize)
+                    .ok_or_else(|| Error::damaged(format!("block {number} is shorter than its lanes")))?;
+                streams.push(stream);
+                rest = after;
+            }
+            coding.decode(&streams, (block.original.end - block.original.start) as usize, progress)?
+        }
+    };
+    archive.check_restored(number, &restored)?;
+    Ok(restored)
+}
+
+/// Refuses an archive whose tables would take more memory than one of its length is allowed.
+fn check_memory(archive: &Archive<'_>) -> Result<()> {
+    let header = archive.header();
+    let tables = Tables { bits: header.tables };
+    let coded = archive.blocks().iter().filter(|block| block.header.method != Method::Stored);
+    let longest = coded.map(|block| block.original.end - block.original.start).max().unwrap_or(0);
+    let need = Predictor::memory(&header.layout, tables, longest as usize);
+    let allowed = limits::predictor_memory(archive.length());
+    if need > allowed {
+        let message = format!(
+            "one block needs {need} bytes of memory, and an archive of {} bytes may take at most {allowed}",
+            archive.length()
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    Ok(())
+}

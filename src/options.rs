@@ -1,0 +1,39 @@
+//! What a caller chooses.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// Where to train.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The GPU if one can be opened, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first NVIDIA GPU; falls back to the CPU with a note.
+    Cuda,
+}
+
+/// How to compress.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// 1 (fastest) to 9 (smallest); see [`crate::plan`].
+    pub level: u8,
+    /// Threads to work with. More threads change no byte of how blocks are coded, but training splits its sums by
+    /// thread, so that the weights, and with them the archive, depend on their number.
+    pub threads: NonZeroUsize,
+    /// Time to train for instead of the level's number of bytes.
+    pub time: Option<Duration>,
+    /// Start of training's random numbers.
+    pub seed: u64,
+    /// Where to train.
+    pub device: Device,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { level: crate::plan::DEFAULT_LEVEL, threads, time: None, seed: 0, device: Device::Auto }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a level means: the shape of the network, how long it trains, the context tables, blocks and lanes.
+
+use crate::limits;
+use crate::net::Shape;
+
+/// The level that is taken if none is asked for.
+pub const DEFAULT_LEVEL: u8 = 6;
+
+/// What each level grants, from level 1 on.
+pub const LEVELS: [Level; 9] = [
+    Level { table_bits: 14, network: None },
+    Level { table_bits: 16, network: None },
+    Level { table_bits: 18, network: None },
+    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 8 << 20 }) },
+    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 16 << 20 }) },
+    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 32 << 20 }) },
+    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 96 << 20 }) },
+    Level { table_bits: 19, network: Some(NetworkLevel { width: 96, layers: 2, window: 128, training: 160 << 20 }) },
+    Level { table_bits: 20, network: Some(NetworkLevel { width: 128, layers: 2, window: 128, training: 256 << 20 }) },
+];
+
+/// One row of [`LEVELS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Level {
+    /// Base-2 logarithm of the lines of each context's table.
+    pub table_bits: u8,
+    /// The network, on the levels that have one.
+    pub network: Option<NetworkLevel>,
+}
+
+/// The network of a level.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkLevel {
+    /// Width of the residual stream.
+    pub width: u16,
+    /// Layers.
+    pub layers: u8,
+    /// Positions that attention looks back on.
+    pub window: u16,
+    /// Bytes to learn from, counted as often as they are seen.
+    pub training: u64,
+}
+
+/// What is done with one file.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Base-2 logarithm of the lines of each context's table.
+    pub table_bits: u8,
+    /// Blocks to cut the file in.
+    pub blocks: u32,
+    /// A network to train, and then to keep if it pays.
+    pub network: Option<NetworkPlan>,
+}
+
+/// A network to train.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    /// Its shape.
+    pub shape: Shape,
+    /// Bytes to learn from, counted as often as they are seen.
+    pub training: u64,
+    /// Lanes in each block.
+    pub lanes: usize,
+}
+
+/// Longest block; restarting the adaptive state more often costs up to a quarter.
+const BLOCK: u64 = 32 << 20;
+/// Width of a head.
+const HEAD: u16 = 16;
+/// Lanes of a block with a network: with four, a step of the network reads each weight once for four bytes.
+const LANES: usize = 4;
+/// Rows of the field and offset embeddings.
+const FIELDS: u16 = 64;
+const OFFSETS: u16 = 32;
+
+impl Plan {
+    /// The plan for `source` at a level of 1…9.
+    pub fn new(level: u8, source: &[u8]) -> Self {
+        let level = LEVELS[usize::from(level.clamp(1, 9)) - 1];
+        Self {
+            table_bits: level.table_bits,
+            blocks: blocks(source.len() as u64),
+            network: level.network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
+                shape: shape(&network, source),
+                training: network.training,
+                lanes: LANES,
+            }),
+        }
+    }
+}
+
+impl NetworkPlan {
+    /// Whether the network can save more than its weights cost, on a file that contexts alone bring to about `coded`
+    /// bytes. Networks of these sizes were seen to save up to a fifth, and their weights to take five bits each.
+    pub fn could_pay(&self, coded: u64) -> bool {
+        coded / 5 > self.shape.parameters() as u64 * 5 / 8
+    }
+}
+
+/// As few blocks as their longest length allows, but an even number of them, so that two threads end together.
+fn blocks(length: u64) -> u32 {
+    const { assert!(BLOCK <= limits::BLOCK_LENGTH) };
+    match length.div_ceil(BLOCK) {
+        few @ 0..=1 => few as u32,
+        many => many.next_multiple_of(2) as u32,
+    }
+}
+
+fn shape(network: &NetworkLevel, source: &[u8]) -> Shape {
+    Shape {
+        width: network.width,
+        layers: network.layers,
+        heads: (network.width / HEAD) as u8,
+        hidden: 4 * network.width,
+        window: network.window,
+        fields: FIELDS,
+        offsets: OFFSETS,
+        alphabet: alphabet(source),
+    }
+}
+
+/// The byte values that occur, ascending.
+fn alphabet(source: &[u8]) -> Vec<u8> {
+    let mut occurs = [false; 256];
+    source.iter().for_each(|&byte| occurs[usize::from(byte)] = true);
+    (0..=255).filter(|&byte| occurs[usize::from(byte)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_few_large_and_even() {
+        for (length, expected) in [(0, 0), (1, 1), (32 << 20, 1), ((32 << 20) + 1, 2), (99_337_367, 4), (1 << 30, 32)] {
+            assert_eq!(blocks(length), expected, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn networks_are_within_the_limits_and_never_for_nothing() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for level in 1..=9 {
+            assert!(Plan::new(level, &[]).network.is_none());
+            let network = Plan::new(level, &bytes).network;
+            assert_eq!(network.is_some(), level >= 4, "level {level}");
+            assert!(network.is_none_or(|network| network.shape.check().is_ok() && !network.could_pay(100_000)));
+        }
+    }
+}
