@@ -4,6 +4,7 @@
 //! run, neither its speed nor its device, is needed to decode.
 
 mod batch;
+mod cpu;
 mod forward;
 mod model;
 mod optimiser;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use candle_core::Device as CandleDevice;
 
 use self::batch::{Batch, Corpus};
+use self::cpu::{CpuEngine, Simd};
 use self::model::Model;
 use self::optimiser::{Optimiser, Rates};
 use self::parameters::Parameters;
@@ -254,6 +256,9 @@ fn open_engine(shape: &Shape, options: &TrainOptions, progress: &dyn Progress) -
                 progress.note(&format!("no GPU could be opened ({reason}); training on the CPU"));
             }
         }
+    }
+    if CpuEngine::supports(shape) {
+        return Box::new(CpuEngine::new(shape, options.threads, Simd::detect()));
     }
     Box::new(Model::new(shape, CandleDevice::Cpu))
 }
