@@ -152,7 +152,7 @@ impl<K: Kernel> Packed<K> {
             let slot = (lane.steps % window) as usize;
             let bias = if lane.steps < window { &layer.filling_bias } else { &layer.full_bias };
             self.kernel.remember(&mut lane.caches[index], shape, slot, key, value);
-            self.kernel.attend(&lane.caches[index], shape, query, bias, shape.window - 1 - slot, output);
+            self.kernel.attend(&mut lane.caches[index], shape, query, bias, shape.window - 1 - slot, output);
         }
         self.product_into_stream(team, count, &layer.attention_output, width);
     }

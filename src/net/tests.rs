@@ -288,7 +288,7 @@ impl Case for AttentionCase {
         let queries: Vec<i16> = (0..heads * head_width).map(|_| number(63)).collect();
         let bias: Vec<i32> = (0..heads * (2 * window - 1)).map(|_| i32::from(number(20000)) << 3).collect();
         let mut outputs = vec![0; heads * head_width];
-        kernel.attend(&cache, &self.shape, &queries, &bias, self.filled % window, &mut outputs);
+        kernel.attend(&mut cache, &self.shape, &queries, &bias, self.filled % window, &mut outputs);
         outputs
     }
 }

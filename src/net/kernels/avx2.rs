@@ -5,7 +5,6 @@ use std::arch::x86_64::*;
 use super::super::arithmetic::{EXPONENTIALS, POWER, Reciprocal, Scale, power_of_two, reciprocal, scale_for};
 use super::super::weights::Matrix;
 use super::{AttentionShape, Kernel};
-use crate::limits::WINDOW;
 
 /// Proof that the processor has AVX2.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +32,9 @@ pub struct Packed {
 pub struct Cache {
     keys: Vec<u8>,
     values: Vec<i8>,
+    /// One head's scores and their exponentials.
+    scores: Vec<i32>,
+    weights: Vec<u8>,
 }
 
 impl Kernel for Avx2 {
@@ -105,7 +107,12 @@ impl Kernel for Avx2 {
 
     fn cache(self, shape: &AttentionShape) -> Cache {
         let length = shape.head_width * shape.window;
-        Cache { keys: vec![128; length], values: vec![0; length] }
+        Cache {
+            keys: vec![128; length],
+            values: vec![0; length],
+            scores: vec![0; shape.window],
+            weights: vec![0; shape.window],
+        }
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
@@ -119,7 +126,7 @@ impl Kernel for Avx2 {
 
     fn attend(
         self,
-        cache: &Cache,
+        cache: &mut Cache,
         shape: &AttentionShape,
         queries: &[i16],
         bias: &[i32],
@@ -127,8 +134,9 @@ impl Kernel for Avx2 {
         outputs: &mut [u8],
     ) {
         let (window, width) = (shape.window, shape.head_width);
-        assert!(window % 64 == 0 && window <= WINDOW && width % 16 == 0);
+        assert!(window % 64 == 0 && width % 16 == 0);
         assert!(cache.keys.len() >= window * width && cache.values.len() >= window * width);
+        assert!(cache.scores.len() >= window && cache.weights.len() >= window);
         for head in 0..shape.heads {
             let bias = &bias[head * (2 * window - 1) + start..][..window];
             let queries = &queries[head * width..][..width];
@@ -243,14 +251,13 @@ fn offset_bytes(values: __m256i) -> __m128i {
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn attend_head(cache: &Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32], outputs: &mut [u8]) {
-    let mut weights = [0u8; WINDOW];
+unsafe fn attend_head(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32], outputs: &mut [u8]) {
     // SAFETY: the caller's lengths.
     unsafe {
-        let total = exponentials(cache, shape, queries, bias, &mut weights);
+        let total = exponentials(cache, shape, queries, bias);
         let reciprocal = reciprocal(total);
         for (column, output) in outputs.chunks_exact_mut(16).enumerate() {
-            let sums = weighted_sums(cache, shape, &weights, column);
+            let sums = weighted_sums(cache, shape, column);
             _mm_storeu_si128(output.as_mut_ptr().cast(), averaged(sums, reciprocal));
         }
     }
@@ -259,21 +266,15 @@ unsafe fn attend_head(cache: &Cache, shape: &AttentionShape, queries: &[i16], bi
 /// Writes the exponential of every slot's score and returns their sum.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn exponentials(
-    cache: &Cache,
-    shape: &AttentionShape,
-    queries: &[i16],
-    bias: &[i32],
-    weights: &mut [u8; WINDOW],
-) -> u32 {
-    let mut scores = [0i32; WINDOW];
+unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32]) -> u32 {
+    let Cache { keys, scores, weights, .. } = cache;
     for (group, scores) in scores[..shape.window].chunks_exact_mut(8).enumerate() {
         // SAFETY: the bias has `window` numbers, the keys `head_width/4 × window × 4` bytes.
         unsafe {
             let mut sum = _mm256_loadu_si256(bias.as_ptr().add(8 * group).cast());
             for (chunk, query) in queries.chunks_exact(4).enumerate() {
                 let query = _mm256_set1_epi32(i32::from_le_bytes(std::array::from_fn(|i| query[i] as u8)));
-                let keys = cache.keys.as_ptr().add(4 * (chunk * shape.window + 8 * group));
+                let keys = keys.as_ptr().add(4 * (chunk * shape.window + 8 * group));
                 sum = dot(sum, _mm256_loadu_si256(keys.cast()), query);
             }
             _mm256_storeu_si256(scores.as_mut_ptr().cast(), sum);
@@ -318,13 +319,13 @@ fn exponential(steps: __m256i, low: __m256i, high: __m256i) -> __m256i {
 /// `Σ weight·value` over the ring for sixteen elements of the head, from `16·column` on.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn weighted_sums(cache: &Cache, shape: &AttentionShape, weights: &[u8; WINDOW], column: usize) -> [__m256i; 2] {
+unsafe fn weighted_sums(cache: &Cache, shape: &AttentionShape, column: usize) -> [__m256i; 2] {
     let mut sums = [_mm256_setzero_si256(); 2];
     for chunk in 0..shape.window / 4 {
         // SAFETY: the values are `window/4 × head_width × 4` bytes, the weights at least `window`.
         unsafe {
             let values: *const __m256i = cache.values.as_ptr().add(4 * (chunk * shape.head_width + 16 * column)).cast();
-            let weights = _mm256_set1_epi32(weights.as_ptr().add(4 * chunk).cast::<i32>().read_unaligned());
+            let weights = _mm256_set1_epi32(cache.weights.as_ptr().add(4 * chunk).cast::<i32>().read_unaligned());
             sums[0] = dot(sums[0], weights, _mm256_loadu_si256(values));
             sums[1] = dot(sums[1], weights, _mm256_loadu_si256(values.add(1)));
         }

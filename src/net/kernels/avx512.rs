@@ -5,7 +5,6 @@ use std::arch::x86_64::*;
 use super::super::arithmetic::{EXPONENTIALS, POWER, Reciprocal, Scale, reciprocal, scale_for};
 use super::super::weights::Matrix;
 use super::{AttentionShape, Kernel};
-use crate::limits::WINDOW;
 
 /// Proof that the processor has AVX-512 F, BW, VL and VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +36,9 @@ pub struct Packed {
 pub struct Cache {
     keys: Vec<u8>,
     values: Vec<i8>,
+    /// One head's scores and their exponentials.
+    scores: Vec<__m512i>,
+    weights: Vec<u8>,
 }
 
 impl Kernel for Avx512 {
@@ -109,7 +111,12 @@ impl Kernel for Avx512 {
 
     fn cache(self, shape: &AttentionShape) -> Cache {
         let length = shape.head_width * shape.window;
-        Cache { keys: vec![128; length], values: vec![0; length] }
+        Cache {
+            keys: vec![128; length],
+            values: vec![0; length],
+            scores: vec![zeroed_512(); shape.window / 16],
+            weights: vec![0; shape.window],
+        }
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
@@ -123,7 +130,7 @@ impl Kernel for Avx512 {
 
     fn attend(
         self,
-        cache: &Cache,
+        cache: &mut Cache,
         shape: &AttentionShape,
         queries: &[i16],
         bias: &[i32],
@@ -131,8 +138,9 @@ impl Kernel for Avx512 {
         outputs: &mut [u8],
     ) {
         let (window, width) = (shape.window, shape.head_width);
-        assert!(window % 64 == 0 && window <= WINDOW && width % 16 == 0);
+        assert!(window % 64 == 0 && width % 16 == 0);
         assert!(cache.keys.len() >= window * width && cache.values.len() >= window * width);
+        assert!(cache.scores.len() >= window / 16 && cache.weights.len() >= window);
         for head in 0..shape.heads {
             let bias = &bias[head * (2 * window - 1) + start..][..window];
             let queries = &queries[head * width..][..width];
@@ -150,6 +158,11 @@ impl Kernel for Avx512 {
             unsafe { leaves(logits, largest, outputs) };
         }
     }
+}
+
+fn zeroed_512() -> __m512i {
+    // SAFETY: 64 bytes of zeros are a vector of integers.
+    unsafe { std::mem::zeroed() }
 }
 
 /// Multiplies all rows with `TEAM` vectors.
@@ -252,14 +265,13 @@ fn offset_bytes(values: __m256i) -> __m128i {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn attend_head(cache: &Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32], outputs: &mut [u8]) {
-    let mut weights = [0u8; WINDOW];
+unsafe fn attend_head(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32], outputs: &mut [u8]) {
     // SAFETY: the caller's lengths.
     unsafe {
-        let total = exponentials(cache, shape, queries, bias, &mut weights);
+        let total = exponentials(cache, shape, queries, bias);
         let reciprocal = reciprocal(total);
         for (column, output) in outputs.chunks_exact_mut(16).enumerate() {
-            let sums = weighted_sums(cache, shape, &weights, column);
+            let sums = weighted_sums(cache, shape, column);
             _mm_storeu_si128(output.as_mut_ptr().cast(), averaged(sums, reciprocal));
         }
     }
@@ -268,15 +280,9 @@ unsafe fn attend_head(cache: &Cache, shape: &AttentionShape, queries: &[i16], bi
 /// Writes the exponential of every slot's score and returns their sum.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn exponentials(
-    cache: &Cache,
-    shape: &AttentionShape,
-    queries: &[i16],
-    bias: &[i32],
-    weights: &mut [u8; WINDOW],
-) -> u32 {
-    let mut scores = [_mm512_setzero_si512(); WINDOW / 16];
+unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32]) -> u32 {
     let groups = shape.window / 16;
+    let Cache { keys, scores, weights, .. } = cache;
     let mut largest = _mm512_set1_epi32(i32::MIN);
     for (group, score) in scores[..groups].iter_mut().enumerate() {
         // SAFETY: the bias has `window` numbers, the keys `head_width/4 × window × 4` bytes.
@@ -284,7 +290,7 @@ unsafe fn exponentials(
             let mut sum = _mm512_loadu_si512(bias.as_ptr().add(16 * group).cast());
             for (chunk, query) in queries.chunks_exact(4).enumerate() {
                 let query = _mm512_set1_epi32(i32::from_le_bytes(std::array::from_fn(|i| query[i] as u8)));
-                let keys = cache.keys.as_ptr().add(4 * (chunk * shape.window + 16 * group));
+                let keys = keys.as_ptr().add(4 * (chunk * shape.window + 16 * group));
                 sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(keys.cast()), query);
             }
             *score = sum;
@@ -305,7 +311,7 @@ unsafe fn exponentials(
         let scaled = _mm512_add_epi32(_mm512_maskz_sllv_epi32(near, mantissa, octaves), _mm512_set1_epi32(128));
         let weight = _mm512_srli_epi32::<8>(scaled);
         total = _mm512_add_epi32(total, weight);
-        // SAFETY: `weights` has room for the longest window.
+        // SAFETY: `weights` has room for the window.
         unsafe { _mm_storeu_si128(weights.as_mut_ptr().add(16 * group).cast(), _mm512_cvtepi32_epi8(weight)) };
     }
     _mm512_reduce_add_epi32(total) as u32
@@ -314,7 +320,7 @@ unsafe fn exponentials(
 /// `Σ weight·value` over the ring for sixteen elements of the head, from `16·column` on.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn weighted_sums(cache: &Cache, shape: &AttentionShape, weights: &[u8; WINDOW], column: usize) -> __m512i {
+unsafe fn weighted_sums(cache: &Cache, shape: &AttentionShape, column: usize) -> __m512i {
     let mut sums = [_mm512_setzero_si512(); 4];
     for quad in 0..shape.window / 16 {
         for (i, sum) in sums.iter_mut().enumerate() {
@@ -322,7 +328,7 @@ unsafe fn weighted_sums(cache: &Cache, shape: &AttentionShape, weights: &[u8; WI
             // SAFETY: the values are `window/4 × head_width × 4` bytes, the weights at least `window`.
             unsafe {
                 let values = cache.values.as_ptr().add(4 * (chunk * shape.head_width + 16 * column));
-                let weights = weights.as_ptr().add(4 * chunk).cast::<i32>().read_unaligned();
+                let weights = cache.weights.as_ptr().add(4 * chunk).cast::<i32>().read_unaligned();
                 *sum = _mm512_dpbusd_epi32(*sum, _mm512_set1_epi32(weights), _mm512_loadu_si512(values.cast()));
             }
         }

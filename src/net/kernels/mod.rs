@@ -26,7 +26,7 @@ pub struct AttentionShape {
 pub trait Kernel: Copy + Send + Sync + 'static {
     /// A weight matrix as this kernel reads it.
     type Packed: Send + Sync;
-    /// The keys and values of one lane and layer.
+    /// The keys and values of one lane and layer, and room to attend to them.
     type Cache: Clone + Send + Sync;
 
     /// Packs a matrix whose inputs are offset by 128 (`offset`), or are not.
@@ -48,7 +48,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// numbers whose part from `start` on belongs to the slots 0, 1, …; `outputs` is offset by 128.
     fn attend(
         self,
-        cache: &Self::Cache,
+        cache: &mut Self::Cache,
         shape: &AttentionShape,
         queries: &[i16],
         bias: &[i32],

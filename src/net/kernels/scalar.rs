@@ -22,6 +22,8 @@ pub struct Packed {
 pub struct Cache {
     keys: Vec<i16>,
     values: Vec<i16>,
+    scores: Vec<i32>,
+    sums: Vec<i32>,
 }
 
 impl Kernel for Scalar {
@@ -60,7 +62,12 @@ impl Kernel for Scalar {
 
     fn cache(self, shape: &AttentionShape) -> Cache {
         let length = shape.head_width * shape.window;
-        Cache { keys: vec![0; length], values: vec![0; length] }
+        Cache {
+            keys: vec![0; length],
+            values: vec![0; length],
+            scores: vec![0; shape.window],
+            sums: vec![0; shape.head_width],
+        }
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
@@ -72,7 +79,7 @@ impl Kernel for Scalar {
 
     fn attend(
         self,
-        cache: &Cache,
+        cache: &mut Cache,
         shape: &AttentionShape,
         queries: &[i16],
         bias: &[i32],
@@ -80,19 +87,16 @@ impl Kernel for Scalar {
         outputs: &mut [u8],
     ) {
         let (width, window) = (shape.head_width, shape.window);
-        let mut scores = [0i32; crate::limits::WINDOW];
-        let scores = &mut scores[..window];
-        let mut sums = [0i32; crate::limits::NETWORK_WIDTH];
-        let sums = &mut sums[..width];
+        let Cache { keys, values, scores, sums } = cache;
         for head in 0..shape.heads {
             scores.copy_from_slice(&bias[head * (2 * window - 1) + start..][..window]);
-            for (query, keys) in queries[head * width..][..width].iter().zip(cache.keys.chunks_exact(window)) {
+            for (query, keys) in queries[head * width..][..width].iter().zip(keys.chunks_exact(window)) {
                 scores.iter_mut().zip(keys).for_each(|(score, key)| *score += i32::from(*query) * i32::from(*key));
             }
             let largest = scores.iter().copied().max().unwrap_or(0);
             let mut total = 0;
             sums.fill(0);
-            for (&score, values) in scores.iter().zip(cache.values.chunks_exact(width)) {
+            for (&score, values) in scores.iter().zip(values.chunks_exact(width)) {
                 let weight = exponential(((largest - score) >> shape.score_shift) as u32);
                 if weight != 0 {
                     total += u32::from(weight);
