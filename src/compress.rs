@@ -37,7 +37,7 @@ const NETWORK_SAMPLE: usize = 4 << 20;
 /// # Errors
 /// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
-    let plan = Plan::new(options.level, source);
+    let plan = Plan::new(options.level, options.network, source);
     let mut job = Job {
         source,
         layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
@@ -49,7 +49,7 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
     let expected = job.expect()?;
     job.fit_tables(expected);
     let chosen = match &plan.network {
-        Some(network) if network.could_pay(expected) => job.train(network, options)?,
+        Some(network) if network.is_worth_a_try(expected) => job.train(network, options)?,
         _ => Chosen::default(),
     };
     let archive = job.write(options.level, chosen, sink)?;
@@ -114,7 +114,11 @@ impl Job<'_> {
         let weights = train::train(self.source, &self.layout, &plan.shape, &budget, &training, self.progress)?;
         let section = net::encode(&weights);
         let network = Network::new(&weights, Instructions::choose()?);
-        self.keep_if_it_pays(Model { network, section, lanes: plan.lanes })
+        let model = Model { network, section, lanes: plan.lanes };
+        match plan.forced {
+            true => Ok(Chosen { model: Some(model), only_block: None }),
+            false => self.keep_if_it_pays(model),
+        }
     }
 
     /// Codes the only block, or a sample of a longer file, with and without the network.

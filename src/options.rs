@@ -15,6 +15,18 @@ pub enum Device {
     Cuda,
 }
 
+/// Whether to train a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkChoice {
+    /// As the level says, and keep it only if it pays for its weights.
+    #[default]
+    Auto,
+    /// Contexts alone.
+    None,
+    /// One with a residual stream of this width, kept whether it pays or not. A multiple of 16.
+    Width(u16),
+}
+
 /// How to compress.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +35,8 @@ pub struct Options {
     /// Threads to work with. More threads change no byte of how blocks are coded, but training splits its sums by
     /// thread, so that the weights, and with them the archive, depend on their number.
     pub threads: NonZeroUsize,
+    /// Whether to train a network.
+    pub network: NetworkChoice,
     /// Time to train for instead of the level's number of bytes.
     pub time: Option<Duration>,
     /// Start of training's random numbers.
@@ -34,6 +48,13 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { level: crate::plan::DEFAULT_LEVEL, threads, time: None, seed: 0, device: Device::Auto }
+        Self {
+            level: crate::plan::DEFAULT_LEVEL,
+            threads,
+            network: NetworkChoice::Auto,
+            time: None,
+            seed: 0,
+            device: Device::Auto,
+        }
     }
 }

@@ -2,16 +2,19 @@
 
 use crate::limits;
 use crate::net::Shape;
+use crate::options::NetworkChoice;
 
 /// The level that is taken if none is asked for.
 pub const DEFAULT_LEVEL: u8 = 6;
+
+const SMALLEST_NETWORK: NetworkLevel = NetworkLevel { width: 64, layers: 2, window: 128, training: 8 << 20 };
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
     Level { table_bits: 14, network: None },
     Level { table_bits: 16, network: None },
     Level { table_bits: 18, network: None },
-    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 8 << 20 }) },
+    Level { table_bits: 18, network: Some(SMALLEST_NETWORK) },
     Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 16 << 20 }) },
     Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 32 << 20 }) },
     Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 96 << 20 }) },
@@ -61,6 +64,8 @@ pub struct NetworkPlan {
     pub training: u64,
     /// Lanes in each block.
     pub lanes: usize,
+    /// Whether to keep it even if it does not pay.
+    pub forced: bool,
 }
 
 /// Longest block; restarting the adaptive state more often costs up to a quarter.
@@ -75,25 +80,31 @@ const OFFSETS: u16 = 32;
 
 impl Plan {
     /// The plan for `source` at a level of 1…9.
-    pub fn new(level: u8, source: &[u8]) -> Self {
+    pub fn new(level: u8, choice: NetworkChoice, source: &[u8]) -> Self {
         let level = LEVELS[usize::from(level.clamp(1, 9)) - 1];
+        let network = match choice {
+            NetworkChoice::Auto => level.network,
+            NetworkChoice::None => None,
+            NetworkChoice::Width(width) => Some(NetworkLevel { width, ..level.network.unwrap_or(SMALLEST_NETWORK) }),
+        };
         Self {
             table_bits: level.table_bits,
             blocks: blocks(source.len() as u64),
-            network: level.network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
+            network: network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
                 shape: shape(&network, source),
                 training: network.training,
                 lanes: LANES,
+                forced: choice != NetworkChoice::Auto,
             }),
         }
     }
 }
 
 impl NetworkPlan {
-    /// Whether the network can save more than its weights cost, on a file that contexts alone bring to about `coded`
+    /// Whether to train at all: whether the network can save more than its weights cost, on a file that contexts alone bring to about `coded`
     /// bytes. Networks of these sizes were seen to save up to a fifth, and their weights to take five bits each.
-    pub fn could_pay(&self, coded: u64) -> bool {
-        coded / 5 > self.shape.parameters() as u64 * 5 / 8
+    pub fn is_worth_a_try(&self, coded: u64) -> bool {
+        self.forced || coded / 5 > self.shape.parameters() as u64 * 5 / 8
     }
 }
 
@@ -141,10 +152,10 @@ mod tests {
     fn networks_are_within_the_limits_and_never_for_nothing() {
         let bytes: Vec<u8> = (0..=255).collect();
         for level in 1..=9 {
-            assert!(Plan::new(level, &[]).network.is_none());
-            let network = Plan::new(level, &bytes).network;
+            assert!(Plan::new(level, NetworkChoice::Auto, &[]).network.is_none());
+            let network = Plan::new(level, NetworkChoice::Auto, &bytes).network;
             assert_eq!(network.is_some(), level >= 4, "level {level}");
-            assert!(network.is_none_or(|network| network.shape.check().is_ok() && !network.could_pay(100_000)));
+            assert!(network.is_none_or(|network| network.shape.check().is_ok() && !network.is_worth_a_try(100_000)));
         }
     }
 }
