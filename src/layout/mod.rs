@@ -2,13 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
+mod detect;
+mod rows;
+
+pub(crate) use rows::{FIELDS, Rows};
+
 /// The structure that a file's bytes follow, as detected at compression and kept in the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
     /// No structure known.
     Plain,
     /// Records end with a line feed; `delimiter` parts their fields, unless between `quote`s.
-    Delimited { delimiter: u8, quote: Option<u8> },
+    Delimited {
+        /// The byte between two fields.
+        delimiter: u8,
+        /// The byte that opens and closes a field in which the delimiter is an ordinary byte.
+        quote: Option<u8>,
+    },
 }
 
 /// Where the byte to be coded next stands.
@@ -18,6 +28,62 @@ pub struct Position {
     pub field: u16,
     /// The byte's place within its field, from 0.
     pub offset: u16,
-    /// The byte at the same place of the same field in the previous record, if there is one.
+    /// The byte at the same place of the same field in the previous record, if there is one. Just past that
+    /// field's end this is the byte that ended it.
     pub above: Option<u8>,
 }
+
+/// Follows the bytes of one lane and knows where the next one stands.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    structure: Structure,
+    position: Position,
+}
+
+/// What the cursor remembers, per kind of layout.
+#[derive(Clone, Debug)]
+pub(crate) enum Structure {
+    Plain,
+    Rows(Rows),
+}
+
+impl Layout {
+    /// The layout that `sample`, the beginning of a file, seems to follow. A wrong guess costs compression only.
+    pub fn detect(sample: &[u8]) -> Self {
+        detect::detect(sample)
+    }
+
+    /// A cursor at the start of a lane.
+    pub fn cursor(&self) -> Cursor {
+        let structure = match *self {
+            Layout::Plain => Structure::Plain,
+            Layout::Delimited { delimiter, quote } => Structure::Rows(Rows::new(delimiter, quote)),
+        };
+        Cursor { structure, position: Position::default() }
+    }
+}
+
+impl Cursor {
+    /// Where the byte to come next stands.
+    #[inline(always)]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Takes note of the last byte of `history`, the lane's bytes so far. Called once after each byte.
+    #[inline(always)]
+    pub fn advance(&mut self, history: &[u8]) {
+        if let Structure::Rows(rows) = &mut self.structure {
+            rows.advance(history);
+            self.position = rows.position(history);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn structure(&self) -> &Structure {
+        &self.structure
+    }
+}
+
+#[cfg(test)]
+mod tests;

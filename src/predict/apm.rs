@@ -1,0 +1,72 @@
+//! Adaptive probabilities: single cells, and maps that correct a final probability in a small context (secondary
+//! symbol estimation).
+
+use super::logistic::{Logistic, STRETCH_MAX};
+
+/// A probability of 32 bits that moves by 1/2^`rate` of its error, faster while it is new.
+#[derive(Clone, Copy)]
+pub struct Cell(u32);
+
+/// The count of a cell that is no longer new.
+const COUNT_MAX: u32 = 255;
+
+impl Cell {
+    /// A new cell of probability `probability`/65536.
+    pub fn new(probability: u32) -> Self {
+        Self(probability << 16)
+    }
+
+    /// 16 bits.
+    #[inline(always)]
+    pub fn probability(self) -> u32 {
+        self.0 >> 16
+    }
+
+    /// Moves towards `bit` by 1/(count + 1.5), the count stopping at `limit` (at most 255). Its low 10 bits count.
+    #[inline(always)]
+    pub fn update(&mut self, bit: bool, limit: u32) {
+        let count = self.0 & 1023;
+        let probability = (self.0 >> 10) as i32;
+        let target = if bit { (1 << 22) - 1 } else { 0 };
+        let rate = (65536 / (2 * count + 3) * 2) as i64;
+        let moved = probability + ((i64::from(target - probability) * rate) >> 16) as i32;
+        self.0 = (moved as u32) << 10 | (count + 1).min(limit.min(COUNT_MAX));
+    }
+}
+
+/// Columns of a map: the incoming log-odds at every octave from −16 to 16.
+const COLUMNS: usize = 33;
+
+/// For each context a curve from incoming to corrected probability, interpolated between its columns.
+pub struct Apm {
+    cells: Vec<Cell>,
+    limit: u32,
+    nearer: usize,
+}
+
+impl Apm {
+    /// Curves for `contexts` contexts, at first the identity.
+    pub fn new(contexts: usize, limit: u32, logistic: &Logistic) -> Self {
+        let curve: Vec<Cell> = (0..COLUMNS as i32)
+            .map(|column| Cell::new(logistic.squash(((column - 16) * 256).clamp(-STRETCH_MAX, STRETCH_MAX))))
+            .collect();
+        Self { cells: curve.repeat(contexts), limit, nearer: 0 }
+    }
+
+    /// The probability that `context`'s curve gives for the log-odds `octaves`.
+    #[inline(always)]
+    pub fn refine(&mut self, octaves: i32, context: usize) -> u32 {
+        let place = (octaves + 4096) as usize;
+        let (column, weight) = (place >> 8, (place & 255) as u32);
+        let base = context * COLUMNS + column;
+        self.nearer = base + usize::from(weight >= 128);
+        (self.cells[base].probability() * (256 - weight) + self.cells[base + 1].probability() * weight) >> 8
+    }
+
+    /// Moves the column nearer to the last log-odds towards `bit`.
+    #[inline(always)]
+    pub fn update(&mut self, bit: bool) {
+        let limit = self.limit;
+        self.cells[self.nearer].update(bit, limit);
+    }
+}

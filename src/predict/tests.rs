@@ -1,0 +1,154 @@
+use super::*;
+
+/// A binary arithmetic coder of 32 bits without carries, independent of the product's.
+#[derive(Default)]
+struct ToyCoder {
+    bytes: Vec<u8>,
+    read: usize,
+    low: u32,
+    high: u32,
+    value: u32,
+}
+
+impl ToyCoder {
+    fn encoder() -> Self {
+        Self { high: u32::MAX, ..Self::default() }
+    }
+
+    fn decoder(bytes: Vec<u8>) -> Self {
+        let mut coder = Self { bytes, high: u32::MAX, ..Self::default() };
+        for _ in 0..4 {
+            coder.shift_in();
+        }
+        coder
+    }
+
+    fn encode(&mut self, p1: u16, bit: bool) {
+        self.narrow(p1, bit);
+        while (self.low ^ self.high) >> 24 == 0 {
+            self.bytes.push((self.high >> 24) as u8);
+            self.widen();
+        }
+    }
+
+    fn decode(&mut self, p1: u16) -> bool {
+        let bit = self.value <= self.split(p1);
+        self.narrow(p1, bit);
+        while (self.low ^ self.high) >> 24 == 0 {
+            self.shift_in();
+            self.widen();
+        }
+        bit
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend(self.high.to_be_bytes());
+        self.bytes
+    }
+
+    fn split(&self, p1: u16) -> u32 {
+        self.low + ((u64::from(self.high - self.low) * u64::from(p1)) >> 16) as u32
+    }
+
+    fn narrow(&mut self, p1: u16, bit: bool) {
+        let split = self.split(p1);
+        if bit { self.high = split } else { self.low = split + 1 }
+    }
+
+    fn widen(&mut self) {
+        self.low <<= 8;
+        self.high = self.high << 8 | 255;
+    }
+
+    fn shift_in(&mut self) {
+        self.value = self.value << 8 | u32::from(self.bytes.get(self.read).copied().unwrap_or(0));
+        self.read += 1;
+    }
+}
+
+fn lane_lengths(length: usize, lanes: usize) -> Vec<usize> {
+    (0..lanes).map(|lane| (lane + 1) * length / lanes - lane * length / lanes).collect()
+}
+
+/// Drives `predictor` over all lanes in lockstep; `code` gets the place of the byte in the block, and codes one bit.
+fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usize, u16) -> bool) {
+    for step in 0..lengths.iter().copied().max().unwrap_or(0) {
+        let mut start = 0;
+        for (lane, &length) in lengths.iter().enumerate() {
+            if step < length {
+                predictor.code_byte(lane, None, &mut |p1| Ok(code(start + step, p1))).unwrap();
+            }
+            start += length;
+        }
+    }
+}
+
+fn encode(text: &[u8], layout: &Layout, lanes: usize, fast: bool) -> Vec<u8> {
+    let lengths = lane_lengths(text.len(), lanes);
+    let mut predictor = Predictor::new(layout, Tables { bits: 12 }, &lengths, false);
+    predictor.fast &= fast;
+    let mut coder = ToyCoder::encoder();
+    let mut bit_index = 0;
+    drive(&mut predictor, &lengths, &mut |place, p1| {
+        let bit = text[place] >> (7 - bit_index) & 1 == 1;
+        bit_index = (bit_index + 1) % 8;
+        coder.encode(p1, bit);
+        bit
+    });
+    assert_eq!(predictor.into_bytes(), text);
+    coder.finish()
+}
+
+fn decode(code: Vec<u8>, layout: &Layout, length: usize, lanes: usize) -> Vec<u8> {
+    let lengths = lane_lengths(length, lanes);
+    let mut predictor = Predictor::new(layout, Tables { bits: 12 }, &lengths, false);
+    let mut coder = ToyCoder::decoder(code);
+    drive(&mut predictor, &lengths, &mut |_, p1| coder.decode(p1));
+    predictor.into_bytes()
+}
+
+/// Rows whose last column is the sum of two others.
+fn table() -> Vec<u8> {
+    let mut state = 1u64;
+    let mut text = b"id,fare,tip,total\n".to_vec();
+    for row in 0..500 {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let (fare, tip) = (state >> 60, state >> 50 & 7);
+        text.extend(format!("{row},{fare},{tip},{}\n", fare + tip).bytes());
+    }
+    text
+}
+
+const SOURCE: &[u8] = include_bytes!("mod.rs").first_chunk::<6000>().unwrap();
+
+#[test]
+fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
+    let table = table();
+    for text in [SOURCE, &table, b"", b"x", &[255; 3000]] {
+        for layout in [Layout::Plain, Layout::detect(text), Layout::Delimited { delimiter: b',', quote: Some(b'"') }] {
+            for lanes in [1, 3] {
+                let code = encode(text, &layout, lanes, true);
+                assert!(decode(code, &layout, text.len(), lanes) == text, "{layout:?}, {lanes} lanes");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fast_build_and_the_plain_one_agree() {
+    let table = table();
+    for text in [SOURCE, &table] {
+        let layout = Layout::detect(text);
+        assert_eq!(encode(text, &layout, 2, true), encode(text, &layout, 2, false));
+    }
+}
+
+#[test]
+fn structure_and_certainty_make_it_small() {
+    let table = table();
+    let (plain, rows) =
+        (encode(&table, &Layout::Plain, 1, true).len(), encode(&table, &Layout::detect(&table), 1, true).len());
+    assert!(rows < plain, "{rows} with columns, {plain} without");
+    assert!(encode(&[0; 1 << 17], &Layout::Plain, 1, true).len() < 40);
+    assert!(encode(SOURCE, &Layout::Plain, 1, true).len() < SOURCE.len() * 2 / 5);
+}
