@@ -54,8 +54,9 @@ fn each_delimiter_is_found_and_prose_and_binary_are_plain() {
         let table: Vec<u8> = TABLE.iter().map(|&byte| if byte == b',' { delimiter } else { byte }).collect();
         assert_eq!(Layout::detect(&table), Layout::Delimited { delimiter, quote: None });
     }
-    let prose =
-        b"It was the best of times,\nit was the worst of times, it was the age\nof wisdom.\nIt was, in\nshort, so.\n";
+    let prose = b"It was the best of times, it was the worst of times, it was the age of wisdom, it was\nthe age of \
+        foolishness, it was the epoch of belief,\nit was the season of Light, it was the season of Darkness, it was the \
+        spring,\nin short\nthe period was so far like the present period\n";
     assert_eq!(Layout::detect(prose), Layout::Plain);
     assert_eq!(Layout::detect(&[0; 4096]), Layout::Plain);
     assert_eq!(Layout::detect(b""), Layout::Plain);

@@ -91,10 +91,14 @@ impl Predictor {
         }
     }
 
-    /// MEMORY
-    pub fn memory(_: &Layout, tables: Tables, length: usize) -> u64 {
-        12 << (6 + table_bits(tables, length))
+    /// Bytes of memory that a block of `length` bytes takes in tables and for itself.
+    pub fn memory(layout: &Layout, tables: Tables, length: usize) -> u64 {
+        let bits = table_bits(tables, length);
+        let lines = Experts::new(&layout.cursor()).contexts() as u64 * 64;
+        let matches = MATCHES as u64 * 8 * 4;
+        ((lines + matches) << bits) + length as u64
     }
+
     /// Where the next byte of `lane` stands.
     pub fn position(&self, lane: usize) -> Position {
         self.lanes[lane].cursor.position()

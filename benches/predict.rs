@@ -1,0 +1,64 @@
+//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] FILE…` prints each file's size as the sum
+//! of −log2 p over its bits, without container or network, and the speed.
+
+use std::time::Instant;
+
+use nncz::layout::Layout;
+use nncz::predict::{Predictor, Tables};
+
+fn main() {
+    let (mut lanes, mut bits, mut files) = (1, 18, Vec::new());
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+        match argument.as_str() {
+            "--lanes" => lanes = number(),
+            "--bits" => bits = number(),
+            _ => files.push(argument),
+        }
+    }
+    println!("{:>12} {:>12} {:>7} {:>6}  file and layout", "bytes", "coded", "bpb", "MB/s");
+    for file in files {
+        let bytes = std::fs::read(&file).expect("a readable file");
+        measure(&file, &bytes, lanes, bits as u8);
+    }
+}
+
+fn measure(file: &str, bytes: &[u8], lanes: usize, bits: u8) {
+    let layout = Layout::detect(&bytes[..bytes.len().min(1 << 20)]);
+    let start = Instant::now();
+    let coded = cost(bytes, &layout, lanes, bits);
+    let seconds = start.elapsed().as_secs_f64();
+    let length = bytes.len() as f64;
+    println!(
+        "{length:>12} {coded:>12.0} {:>7.4} {:>6.3}  {file} {layout:?}",
+        coded * 8.0 / length,
+        length / seconds / 1e6
+    );
+}
+
+/// Bytes that an ideal coder would need.
+fn cost(bytes: &[u8], layout: &Layout, lanes: usize, bits: u8) -> f64 {
+    let costs: Vec<f64> = (0..=65536).map(|p: u32| -(f64::from(p) / 65536.0).log2()).collect();
+    let lengths: Vec<usize> =
+        (0..lanes).map(|lane| (lane + 1) * bytes.len() / lanes - lane * bytes.len() / lanes).collect();
+    let mut predictor = Predictor::new(layout, Tables { bits }, &lengths, false);
+    let mut total = 0.0;
+    for step in 0..lengths.iter().copied().max().unwrap_or(0) {
+        for (lane, &length) in lengths.iter().enumerate() {
+            if step >= length {
+                continue;
+            }
+            let byte = bytes[lane * bytes.len() / lanes + step];
+            let mut bit_index = 8;
+            let mut code = |p1: u16| {
+                bit_index -= 1;
+                let bit = byte >> bit_index & 1 == 1;
+                total += costs[if bit { usize::from(p1) } else { 65536 - usize::from(p1) }];
+                Ok(bit)
+            };
+            predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
+        }
+    }
+    total / 8.0
+}
