@@ -25,8 +25,12 @@ pub trait Progress: Sync {
     fn advance(&self, amount: u64);
     /// Training has seen `bytes` bytes so far and stands at `millibits` thousandths of a bit per byte.
     fn training(&self, bytes: u64, millibits: u32);
-    /// Something a person may want to know: what was decided and why, a fall-back that was taken.
+    /// Something a person may want to know: what was decided and why.
     fn note(&self, text: &str);
+    /// Something a person should know: a fall-back that was taken from what was asked for.
+    fn warning(&self, text: &str) {
+        self.note(text);
+    }
     /// Whether the work should stop as soon as it can.
     fn is_cancelled(&self) -> bool;
 

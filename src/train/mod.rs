@@ -253,7 +253,7 @@ fn open_engine(shape: &Shape, options: &TrainOptions, progress: &dyn Progress) -
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason.lines().next().unwrap_or_default();
-                progress.note(&format!("no GPU could be opened ({reason}); training on the CPU"));
+                progress.warning(&format!("no GPU could be opened ({reason}); training on the CPU"));
             }
         }
     }
