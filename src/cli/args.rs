@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand, ValueEnum};
-use nncz::{Device, Options};
+use nncz::{Device, NetworkChoice, Options};
 
 /// Everything that a person typed.
 #[derive(Debug, Parser)]
@@ -57,6 +57,10 @@ pub struct Compress {
     pub level: Level,
     #[command(flatten)]
     pub threads: Threads,
+    /// Whether to train a network: none, one of this WIDTH that is kept in any case, or auto: as the level says, and
+    /// kept only if it pays for its weights
+    #[arg(long, value_name = "none|WIDTH|auto", value_parser = network, default_value = "auto")]
+    pub network: NetworkChoice,
     /// Train for about as long as this: 90s, 10m, 1h30m [default: as the level says]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub time: Option<Duration>,
@@ -149,7 +153,14 @@ impl Compress {
             DeviceName::Cuda => Device::Cuda,
             DeviceName::Auto => Device::Auto,
         };
-        Options { level: self.level.0, threads: self.threads.count(), time: self.time, seed: self.seed, device }
+        Options {
+            level: self.level.0,
+            threads: self.threads.count(),
+            network: self.network,
+            time: self.time,
+            seed: self.seed,
+            device,
+        }
     }
 }
 
@@ -190,6 +201,17 @@ impl FromArgMatches for Level {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+/// `none`, `auto` or the width of the network.
+fn network(text: &str) -> Result<NetworkChoice, String> {
+    let widths = 16..=nncz::limits::NETWORK_STREAM;
+    match (text, text.parse::<u16>()) {
+        ("auto", _) => Ok(NetworkChoice::Auto),
+        ("none", _) => Ok(NetworkChoice::None),
+        (_, Ok(width)) if width % 16 == 0 && widths.contains(&width.into()) => Ok(NetworkChoice::Width(width)),
+        _ => Err(format!("none, auto or a multiple of 16 from 16 to {} is wanted", widths.end())),
     }
 }
 
