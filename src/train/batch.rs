@@ -13,10 +13,14 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// The positions of `bytes`, as the layout's cursor gives them from the first byte on.
 pub fn positions(layout: &Layout, bytes: &[u8]) -> Vec<Position> {
-    match layout {
-        Layout::Plain => vec![Position::default(); bytes.len()],
-        Layout::Delimited { .. } => vec![Position::default(); bytes.len()],
-    }
+    let mut cursor = layout.cursor();
+    (0..bytes.len())
+        .map(|place| {
+            let position = cursor.position();
+            cursor.advance(&bytes[..=place]);
+            position
+        })
+        .collect()
 }
 
 /// The bytes to learn, with the inputs that the network sees before each of them, as rows of the embedding tables.

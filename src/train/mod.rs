@@ -37,6 +37,8 @@ const NORM_LIMIT: f32 = 127.0 / 32.0;
 const NORM_EPSILON: f32 = 1e-5;
 /// Progress of training is counted in thousandths of its budget.
 const PROGRESS_TOTAL: u64 = 1000;
+/// The sample that a trained network is judged on: sequences, and their length in windows.
+const EVALUATION: [usize; 2] = [48, 16];
 
 /// How long to train: until either runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +121,9 @@ pub fn train(
     options: &TrainOptions,
     progress: &dyn Progress,
 ) -> Result<Weights> {
-    let trained = Training::new(bytes, layout, shape, options, progress)?.run(budget, options, progress)?;
+    let mut trained = Training::new(bytes, layout, shape, options, progress)?.run(budget, options, progress)?;
+    let bits = trained.bits_per_byte(&options.recipe)?;
+    progress.note(&format!("the network alone stands at {bits:.3} bits per byte on a sample"));
     quantise::quantise(&trained.values, shape, &trained.corpus, options.recipe.coarseness)
 }
 
@@ -173,7 +177,7 @@ impl Training {
             if used >= 1.0 {
                 return Ok(self);
             }
-            let length = recipe.windows * usize::from(self.window());
+            let length = recipe.windows * self.window();
             let batch = self.corpus.draw(&mut self.random, recipe.sequences, length);
             let values = if used >= 1.0 - f64::from(recipe.rounding) {
                 quantise::round_parameters(&self.parameters, &self.values, &mut rounded, recipe.coarseness);
@@ -190,8 +194,16 @@ impl Training {
         }
     }
 
-    fn window(&self) -> u16 {
-        self.parameters.tensors[self.parameters.layers[0].bias].columns as u16
+    /// What the rounded network needs for a sample of the file, before its computation is rounded too.
+    fn bits_per_byte(&mut self, recipe: &Recipe) -> Result<f64> {
+        let mut rounded = self.values.clone();
+        quantise::round_parameters(&self.parameters, &self.values, &mut rounded, recipe.coarseness);
+        let sample = self.corpus.spread(EVALUATION[0], EVALUATION[1] * self.window());
+        Ok(self.engine.loss(&rounded, &sample)? * std::f64::consts::LOG2_E)
+    }
+
+    fn window(&self) -> usize {
+        self.parameters.tensors[self.parameters.layers[0].bias].columns
     }
 }
 

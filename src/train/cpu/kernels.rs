@@ -123,10 +123,10 @@ dispatch! {
         a: Strided, b: *const f32, b_rows: usize, c: *mut f32, c_rows: usize, m: usize, k: usize, n: usize, keep: bool
     );
     raw_normalise = normalise(
-        x: *const f32, n: *mut f32, scales: *mut f32, rows: usize, width: usize, epsilon: f32, limit: f32
+        x: *const f32, n: *mut f32, scales: *mut f32, rows: usize, width: usize, apart: usize
     );
     raw_normalise_gradient = normalise_gradient(
-        x: *const f32, scales: *const f32, dn: *const f32, dx: *mut f32, rows: usize, width: usize, limit: f32
+        x: *const f32, scales: *const f32, dn: *const f32, dx: *mut f32, rows: usize, width: usize, apart: usize
     );
     raw_attention_softmax = attention_softmax(s: *mut f32, bias: *const f32, width: usize, scale: f32, unseen: usize);
     raw_attention_softmax_gradient = attention_softmax_gradient(
@@ -157,23 +157,22 @@ impl Simd {
         unsafe { self.raw_product(strided, b.values.as_ptr(), b.apart, c.values.as_mut_ptr(), c.apart, m, k, n, keep) }
     }
 
-    /// Normalises the rows of `width` (a multiple of 16) floats of `x` into `n`; `scales` receives what each row was
-    /// multiplied by.
-    pub fn normalise(self, x: &[f32], n: &mut [f32], scales: &mut [f32], width: usize) {
-        assert!(width % 16 == 0 && x.len() == scales.len() * width && n.len() == x.len());
+    /// Normalises rows of `width` (a multiple of 16) floats, `apart` from one to the next, of `x` into `n`; `scales`
+    /// receives what each row was multiplied by.
+    pub fn normalise(self, x: &[f32], n: &mut [f32], scales: &mut [f32], [width, apart]: [usize; 2]) {
+        assert!(width.is_multiple_of(16) && width <= apart && x.len() == scales.len() * apart && n.len() == x.len());
         let rows = scales.len();
-        // SAFETY: the assertion holds `rows·width` floats in `x` and `n`.
-        unsafe {
-            self.raw_normalise(x.as_ptr(), n.as_mut_ptr(), scales.as_mut_ptr(), rows, width, NORM_EPSILON, NORM_LIMIT)
-        }
+        // SAFETY: the assertion holds `rows` rows in `x` and `n`.
+        unsafe { self.raw_normalise(x.as_ptr(), n.as_mut_ptr(), scales.as_mut_ptr(), rows, width, apart) }
     }
 
     /// Adds to `dx` the gradient by `x` of [`Simd::normalise`], from that by its result, `dn`.
-    pub fn normalise_gradient(self, x: &[f32], scales: &[f32], dn: &[f32], dx: &mut [f32], width: usize) {
-        assert!(width % 16 == 0 && x.len() == scales.len() * width && dn.len() == x.len() && dx.len() == x.len());
+    pub fn normalise_gradient(self, x: &[f32], scales: &[f32], dn: &[f32], dx: &mut [f32], [width, apart]: [usize; 2]) {
+        assert!(width.is_multiple_of(16) && width <= apart && x.len() == scales.len() * apart);
+        assert!(dn.len() == x.len() && dx.len() == x.len());
         let (rows, dx) = (scales.len(), dx.as_mut_ptr());
-        // SAFETY: the assertion holds `rows·width` floats in `x`, `dn` and `dx`.
-        unsafe { self.raw_normalise_gradient(x.as_ptr(), scales.as_ptr(), dn.as_ptr(), dx, rows, width, NORM_LIMIT) }
+        // SAFETY: the assertion holds `rows` rows in `x`, `dn` and `dx`.
+        unsafe { self.raw_normalise_gradient(x.as_ptr(), scales.as_ptr(), dn.as_ptr(), dx, rows, width, apart) }
     }
 
     /// Turns a row of products (a multiple of 16) into probabilities: `softmax(s·scale + bias)`, where the first
@@ -230,10 +229,39 @@ impl Simd {
 /// Rows of a tile of [`product`] where vectors fill one of 32 registers.
 const TALL: usize = 12;
 
-/// Walks the result in tiles that stay in registers while the depth passes.
+/// Depth whose columns of `b` stay in the first-level cache.
+const DEPTH: usize = 128;
+
+/// Walks the depth in parts that the cache holds.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn product<V: Lanes>(
+    a: Strided,
+    b: *const f32,
+    b_rows: usize,
+    c: *mut f32,
+    c_rows: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+    keep: bool,
+) {
+    let mut done = 0;
+    while done < k {
+        let depth = if k - done < 2 * DEPTH { k - done } else { DEPTH };
+        // SAFETY: the parts cover the depth 0..k, which the caller answers for.
+        unsafe {
+            let a = Strided { start: a.start.add(done * a.columns), ..a };
+            slab::<V>(a, b.add(done * b_rows), b_rows, c, c_rows, m, depth, n, keep || done > 0);
+        }
+        done += depth;
+    }
+}
+
+/// Walks the result in tiles that stay in registers while the depth passes.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+unsafe fn slab<V: Lanes>(
     a: Strided,
     b: *const f32,
     b_rows: usize,
@@ -348,26 +376,18 @@ unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
 }
 
 #[inline(always)]
-unsafe fn normalise<V: Lanes>(
-    x: *const f32,
-    n: *mut f32,
-    scales: *mut f32,
-    rows: usize,
-    width: usize,
-    epsilon: f32,
-    limit: f32,
-) {
-    // SAFETY: reads `rows·width` floats of `x`, writes as many of `n` and `rows` of `scales`.
+unsafe fn normalise<V: Lanes>(x: *const f32, n: *mut f32, scales: *mut f32, rows: usize, width: usize, apart: usize) {
+    // SAFETY: reads `rows` rows of `x`, writes as many of `n` and `rows` of `scales`.
     unsafe {
-        let (high, low) = (V::splat(limit), V::splat(-limit));
+        let (high, low) = (V::splat(NORM_LIMIT), V::splat(-NORM_LIMIT));
         for row in 0..rows {
-            let (x, n) = (x.add(row * width), n.add(row * width));
+            let (x, n) = (x.add(row * apart), n.add(row * apart));
             let mut squares = V::splat(0.0);
             for i in (0..width).step_by(16) {
                 let value = V::load(x.add(i));
                 squares = value.mul_add(value, squares);
             }
-            let scale = (squares.sum() / width as f32 + epsilon).sqrt().recip();
+            let scale = (squares.sum() / width as f32 + NORM_EPSILON).sqrt().recip();
             *scales.add(row) = scale;
             let factor = V::splat(scale);
             for i in (0..width).step_by(16) {
@@ -385,14 +405,14 @@ unsafe fn normalise_gradient<V: Lanes>(
     dx: *mut f32,
     rows: usize,
     width: usize,
-    limit: f32,
+    apart: usize,
 ) {
     // With y = x·s and g = dn where y is within the limit: dx = s·(g − y·mean(g·y)).
-    // SAFETY: reads `rows·width` floats of `x` and `dn` and `rows` of `scales`, changes as many of `dx`.
+    // SAFETY: reads `rows` rows of `x` and `dn` and `rows` of `scales`, changes as many of `dx`.
     unsafe {
-        let limit = V::splat(limit);
+        let limit = V::splat(NORM_LIMIT);
         for row in 0..rows {
-            let (x, dn, dx) = (x.add(row * width), dn.add(row * width), dx.add(row * width));
+            let (x, dn, dx) = (x.add(row * apart), dn.add(row * apart), dx.add(row * apart));
             let scale = *scales.add(row);
             let factor = V::splat(scale);
             let mut products = V::splat(0.0);

@@ -46,25 +46,46 @@ impl Sizes {
         }
     }
 
+    /// Width of a row of the residual stream, and its distance to the next.
+    fn row(&self) -> [usize; 2] {
+        [self.width, apart(self.width)]
+    }
+
     /// From the scores of one position to those of the next.
     fn score_row(&self) -> usize {
         self.window + PAD
     }
 }
 
-/// The weights once more, inputs first, as products with rows of inputs read them. Shared by all workers.
+/// From one row of `width` floats to the next. Rows that are a power of two apart would share few places in the cache.
+fn apart(width: usize) -> usize {
+    if width < 128 { width } else { width + 16 }
+}
+
+/// The weights as products read them. Shared by all workers.
 pub struct Packed {
     sizes: Sizes,
     layers: Vec<PackedLayer>,
-    output: Vec<f32>,
+    output: PackedMatrix,
+}
+
+/// A weight matrix twice.
+#[derive(Clone)]
+struct PackedMatrix {
+    outputs: usize,
+    inputs: usize,
+    /// A row an input, for products with rows of inputs.
+    forward: Vec<f32>,
+    /// A row an output, for products with gradients.
+    backward: Vec<f32>,
 }
 
 #[derive(Clone)]
 struct PackedLayer {
-    projection: Vec<f32>,
-    attention_output: Vec<f32>,
-    up: Vec<f32>,
-    down: Vec<f32>,
+    projection: PackedMatrix,
+    attention_output: PackedMatrix,
+    up: PackedMatrix,
+    down: PackedMatrix,
     /// `heads × window`, the newest key last.
     bias: Vec<f32>,
 }
@@ -74,46 +95,72 @@ impl Packed {
     pub fn new(shape: &Shape) -> Self {
         let s = Sizes::new(shape);
         let layer = PackedLayer {
-            projection: vec![0.0; s.width * s.projected],
-            attention_output: vec![0.0; s.width * s.width],
-            up: vec![0.0; s.width * s.hidden],
-            down: vec![0.0; s.hidden * s.width],
+            projection: PackedMatrix::new(s.projected, s.width),
+            attention_output: PackedMatrix::new(s.width, s.width),
+            up: PackedMatrix::new(s.hidden, s.width),
+            down: PackedMatrix::new(s.width, s.hidden),
             bias: vec![0.0; s.heads * s.window],
         };
-        Self { sizes: s, layers: vec![layer; shape.layers.into()], output: vec![0.0; s.width * s.logits] }
+        Self { sizes: s, layers: vec![layer; shape.layers.into()], output: PackedMatrix::new(s.logits, s.width) }
     }
 
     /// Takes over the parameters `values`.
     pub fn fill(&mut self, parameters: &Parameters, values: &[f32]) {
-        let s = self.sizes;
         for (packed, layer) in self.layers.iter_mut().zip(&parameters.layers) {
-            transpose(projection(parameters, layer, values), s.width, &mut packed.projection, s.projected);
-            transpose(parameters.slice(values, layer.attention_output), s.width, &mut packed.attention_output, s.width);
-            transpose(parameters.slice(values, layer.up), s.width, &mut packed.up, s.hidden);
-            transpose(parameters.slice(values, layer.down), s.hidden, &mut packed.down, s.width);
-            let bias = parameters.slice(values, layer.bias).chunks(s.window);
-            for (to, from) in packed.bias.chunks_mut(s.window).zip(bias) {
+            packed.projection.fill(&values[projection_range(parameters, layer)]);
+            packed.attention_output.fill(parameters.slice(values, layer.attention_output));
+            packed.up.fill(parameters.slice(values, layer.up));
+            packed.down.fill(parameters.slice(values, layer.down));
+            let window = self.sizes.window;
+            let bias = parameters.slice(values, layer.bias).chunks(window);
+            for (to, from) in packed.bias.chunks_mut(window).zip(bias) {
                 to.iter_mut().zip(from.iter().rev()).for_each(|(to, from)| *to = *from);
             }
         }
-        transpose(parameters.slice(values, parameters.output), s.width, &mut self.output, s.logits);
+        self.output.fill(parameters.slice(values, parameters.output));
     }
 }
 
-/// Writes the rows of `from`, `columns` each, as the columns of `to`, whose rows are `apart`.
-fn transpose(from: &[f32], columns: usize, to: &mut [f32], apart: usize) {
-    for (j, row) in from.chunks(columns).enumerate() {
-        for (i, value) in row.iter().enumerate() {
-            to[i * apart + j] = *value;
+impl PackedMatrix {
+    fn new(outputs: usize, inputs: usize) -> Self {
+        let (forward, backward) = (vec![0.0; inputs * apart(outputs)], vec![0.0; outputs * apart(inputs)]);
+        Self { outputs, inputs, forward, backward }
+    }
+
+    /// Takes over `values`, a row an output; there may be fewer than there is room for.
+    fn fill(&mut self, values: &[f32]) {
+        let distance = apart(self.outputs);
+        let copies = self.backward.chunks_mut(apart(self.inputs));
+        for (output, (copy, row)) in copies.zip(values.chunks(self.inputs)).enumerate() {
+            copy[..self.inputs].copy_from_slice(row);
+            for (input, value) in row.iter().enumerate() {
+                self.forward[input * distance + output] = *value;
+            }
         }
     }
+
+    /// `y = x·Wᵀ`, or `y += x·Wᵀ` with `keep`, for `length` rows of inputs `x`.
+    fn forward(&self, simd: Simd, x: &[f32], y: &mut [f32], length: usize, keep: bool) {
+        let a = View { values: x, rows: apart(self.inputs), columns: 1 };
+        let (b, c) = (apart(self.outputs), apart(self.outputs));
+        let (b, c) = (Rows { values: &self.forward, apart: b }, RowsMut { values: y, apart: c });
+        simd.product(a, b, c, [length, self.inputs, self.outputs], keep);
+    }
+
+    /// The gradient by the inputs, `dx = dy·W`, and `dw += dyᵀ·x`, that by the first `outputs` rows of weights.
+    fn backward(&self, simd: Simd, x: &[f32], dy: &[f32], dx: &mut [f32], dw: &mut [f32], length: usize) {
+        let outputs = dw.len() / self.inputs;
+        let a = View { values: dy, rows: 1, columns: apart(self.outputs) };
+        let inputs = Rows { values: x, apart: apart(self.inputs) };
+        simd.product(a, inputs, RowsMut { values: dw, apart: self.inputs }, [outputs, length, self.inputs], true);
+        let a = View { values: dy, rows: apart(self.outputs), columns: 1 };
+        let weights = Rows { values: &self.backward, apart: apart(self.inputs) };
+        let dx = RowsMut { values: dx, apart: apart(self.inputs) };
+        simd.product(a, weights, dx, [length, outputs, self.inputs], false);
+    }
 }
 
-/// The rows of query, key and value, which lie one after the other in the flat memory.
-fn projection<'a>(parameters: &Parameters, layer: &LayerTensors, values: &'a [f32]) -> &'a [f32] {
-    &values[projection_range(parameters, layer)]
-}
-
+/// Query, key and value, which lie one after the other in the flat memory.
 fn projection_range(parameters: &Parameters, layer: &LayerTensors) -> Range<usize> {
     parameters.tensors[layer.query].range.start..parameters.tensors[layer.value].range.end
 }
@@ -201,7 +248,7 @@ impl Worker {
             let first = sequence * batch.length;
             self.forward(values, packed, batch, first);
             if backward {
-                self.backward(values, batch, first);
+                self.backward(packed, batch, first);
             }
         }
     }
@@ -212,7 +259,7 @@ impl Worker {
         }
         self.length = length;
         let s = self.sizes;
-        let room = |width: usize| vec![0.0; length * width];
+        let room = |width: usize| vec![0.0; length * apart(width)];
         let scores = PAD + s.heads * length * s.score_row();
         let state = LayerState {
             x: room(s.width),
@@ -242,23 +289,22 @@ impl Worker {
         for index in 0..self.layers.len() {
             let (weights, state) = (&packed.layers[index], &mut self.layers[index]);
             state.x.copy_from_slice(&self.x);
-            simd.normalise(&state.x, &mut state.n, &mut state.scales, s.width);
-            multiply(simd, &state.n, &weights.projection, &mut state.projected, [length, s.width, s.projected], false);
+            simd.normalise(&state.x, &mut state.n, &mut state.scales, s.row());
+            weights.projection.forward(simd, &state.n, &mut state.projected, length, false);
             self.attend(index, &weights.bias);
             let state = &mut self.layers[index];
-            let square = [length, s.width, s.width];
-            multiply(simd, &state.context, &weights.attention_output, &mut self.x, square, true);
+            weights.attention_output.forward(simd, &state.context, &mut self.x, length, true);
             state.middle.copy_from_slice(&self.x);
-            simd.normalise(&state.middle, &mut state.middle_n, &mut state.middle_scales, s.width);
-            multiply(simd, &state.middle_n, &weights.up, &mut state.hidden, [length, s.width, s.hidden], false);
+            simd.normalise(&state.middle, &mut state.middle_n, &mut state.middle_scales, s.row());
+            weights.up.forward(simd, &state.middle_n, &mut state.hidden, length, false);
             simd.rectify(&mut state.hidden);
-            multiply(simd, &state.hidden, &weights.down, &mut self.x, [length, s.hidden, s.width], true);
+            weights.down.forward(simd, &state.hidden, &mut self.x, length, true);
         }
-        simd.normalise(&self.x, &mut self.n, &mut self.scales, s.width);
-        multiply(simd, &self.n, &packed.output, &mut self.logits, [length, s.width, s.logits], false);
+        simd.normalise(&self.x, &mut self.n, &mut self.scales, s.row());
+        packed.output.forward(simd, &self.n, &mut self.logits, length, false);
         let scale = 1.0 / batch.positions() as f32;
-        for (logits, &target) in self.logits.chunks_mut(s.logits).zip(&batch.targets[first..]) {
-            self.loss += simd.cross_entropy(logits, s.classes, target as usize, scale);
+        for (logits, &target) in self.logits.chunks_mut(apart(s.logits)).zip(&batch.targets[first..]) {
+            self.loss += simd.cross_entropy(&mut logits[..s.logits], s.classes, target as usize, scale);
         }
     }
 
@@ -267,8 +313,8 @@ impl Worker {
         self.x.fill(0.0);
         for (&table, rows) in self.parameters.embeddings.iter().zip(&batch.inputs) {
             let table = self.parameters.slice(values, table);
-            for (x, &row) in self.x.chunks_mut(width).zip(&rows[first..]) {
-                self.simd.accumulate(&table[row as usize * width..][..width], x);
+            for (x, &row) in self.x.chunks_mut(apart(width)).zip(&rows[first..]) {
+                self.simd.accumulate(&table[row as usize * width..][..width], &mut x[..width]);
             }
         }
     }
@@ -287,7 +333,7 @@ impl Worker {
                 s,
                 length,
                 position,
-                &state.projected[position * s.projected..],
+                &state.projected[position * apart(s.projected)..],
                 &self.columns,
                 &mut state.probabilities,
             );
@@ -297,69 +343,54 @@ impl Worker {
                 simd.attention_softmax(row, bias, scale, unseen);
             }
         }
-        let context = RowsMut { values: &mut state.context, apart: s.width };
+        let context = RowsMut { values: &mut state.context, apart: apart(s.width) };
         weighted_sums(simd, s, length, &state.probabilities, &self.rows, context);
     }
 
-    fn backward(&mut self, values: &[f32], batch: &Batch, first: usize) {
+    fn backward(&mut self, packed: &Packed, batch: &Batch, first: usize) {
         let (s, simd, length) = (self.sizes, self.simd, self.length);
-        let output = self.parameters.tensors[self.parameters.output].range.clone();
-        let logits = View { values: &self.logits, rows: 1, columns: s.logits };
-        add_weights(simd, logits, &self.n, &mut self.gradient[output.clone()], [s.classes, length, s.width]);
-        let dlogits = View { values: &self.logits, rows: s.logits, columns: 1 };
-        let weights = Rows { values: &values[output], apart: s.width };
-        let dn = RowsMut { values: &mut self.dn, apart: s.width };
-        simd.product(dlogits, weights, dn, [length, s.classes, s.width], false);
+        let range = self.parameters.tensors[self.parameters.output].range.clone();
+        packed.output.backward(simd, &self.n, &self.logits, &mut self.dn, &mut self.gradient[range], length);
         self.dx.fill(0.0);
-        simd.normalise_gradient(&self.x, &self.scales, &self.dn, &mut self.dx, s.width);
+        simd.normalise_gradient(&self.x, &self.scales, &self.dn, &mut self.dx, s.row());
         for index in (0..self.layers.len()).rev() {
-            self.feed_forward_backward(values, index);
-            self.attention_backward(values, index);
+            self.feed_forward_backward(&packed.layers[index], index);
+            self.attention_backward(&packed.layers[index], index);
         }
         for (&table, rows) in self.parameters.embeddings.iter().zip(&batch.inputs) {
             let gradient = &mut self.gradient[self.parameters.tensors[table].range.clone()];
-            for (dx, &row) in self.dx.chunks(s.width).zip(&rows[first..]) {
-                simd.accumulate(dx, &mut gradient[row as usize * s.width..][..s.width]);
+            for (dx, &row) in self.dx.chunks(apart(s.width)).zip(&rows[first..]) {
+                simd.accumulate(&dx[..s.width], &mut gradient[row as usize * s.width..][..s.width]);
             }
         }
     }
 
     /// Takes `dx` from the end of a layer to its middle.
-    fn feed_forward_backward(&mut self, values: &[f32], index: usize) {
+    fn feed_forward_backward(&mut self, weights: &PackedLayer, index: usize) {
         let (s, simd, length) = (self.sizes, self.simd, self.length);
         let (layer, state) = (self.parameters.layers[index], &self.layers[index]);
-        let (up, down) = (self.parameters.slice(values, layer.up), self.parameters.slice(values, layer.down));
         let range = |tensor: usize| self.parameters.tensors[tensor].range.clone();
-        let (up_range, down_range) = (range(layer.up), range(layer.down));
-        let dx = View { values: &self.dx, rows: 1, columns: s.width };
-        add_weights(simd, dx, &state.hidden, &mut self.gradient[down_range], [s.width, length, s.hidden]);
-        multiply(simd, &self.dx, down, &mut self.dhidden, [length, s.width, s.hidden], false);
-        simd.rectify_gradient(&state.hidden, &mut self.dhidden);
-        let dhidden = View { values: &self.dhidden, rows: 1, columns: s.hidden };
-        add_weights(simd, dhidden, &state.middle_n, &mut self.gradient[up_range], [s.hidden, length, s.width]);
-        multiply(simd, &self.dhidden, up, &mut self.dn, [length, s.hidden, s.width], false);
-        simd.normalise_gradient(&state.middle, &state.middle_scales, &self.dn, &mut self.dx, s.width);
+        let (up, down) = (range(layer.up), range(layer.down));
+        let dhidden = &mut self.dhidden;
+        weights.down.backward(simd, &state.hidden, &self.dx, dhidden, &mut self.gradient[down], length);
+        simd.rectify_gradient(&state.hidden, dhidden);
+        weights.up.backward(simd, &state.middle_n, dhidden, &mut self.dn, &mut self.gradient[up], length);
+        simd.normalise_gradient(&state.middle, &state.middle_scales, &self.dn, &mut self.dx, s.row());
     }
 
     /// Takes `dx` from the middle of a layer to its start.
-    fn attention_backward(&mut self, values: &[f32], index: usize) {
+    fn attention_backward(&mut self, weights: &PackedLayer, index: usize) {
         let (s, simd, length) = (self.sizes, self.simd, self.length);
         let layer = self.parameters.layers[index];
-        let state = &self.layers[index];
-        let weights = self.parameters.slice(values, layer.attention_output);
         let range = self.parameters.tensors[layer.attention_output].range.clone();
-        let dx = View { values: &self.dx, rows: 1, columns: s.width };
-        add_weights(simd, dx, &state.context, &mut self.gradient[range], [s.width, length, s.width]);
+        let context = &self.layers[index].context;
         // The gradient by the context.
-        multiply(simd, &self.dx, weights, &mut self.dn, [length, s.width, s.width], false);
+        weights.attention_output.backward(simd, context, &self.dx, &mut self.dn, &mut self.gradient[range], length);
         self.scores_backward(index);
         let state = &self.layers[index];
-        let range = projection_range(&self.parameters, &layer);
-        let dprojected = View { values: &self.dprojected, rows: 1, columns: s.projected };
-        add_weights(simd, dprojected, &state.n, &mut self.gradient[range], [s.projected, length, s.width]);
-        let weights = projection(&self.parameters, &layer, values);
-        multiply(simd, &self.dprojected, weights, &mut self.dn, [length, s.projected, s.width], false);
-        simd.normalise_gradient(&state.x, &state.scales, &self.dn, &mut self.dx, s.width);
+        let dw = &mut self.gradient[projection_range(&self.parameters, &layer)];
+        weights.projection.backward(simd, &state.n, &self.dprojected, &mut self.dn, dw, length);
+        simd.normalise_gradient(&state.x, &state.scales, &self.dn, &mut self.dx, s.row());
     }
 
     /// From the gradient by the context, in `dn`, those by queries, keys, values and biases.
@@ -372,20 +403,20 @@ impl Worker {
         let scale = (s.head_width as f32).sqrt().recip();
         self.dbias.fill(0.0);
         for position in 0..length {
-            scores(simd, s, length, position, &self.dn[position * s.width..], &self.columns, &mut self.dscores);
+            scores(simd, s, length, position, &self.dn[position * apart(s.width)..], &self.columns, &mut self.dscores);
             for (head, dbias) in self.dbias.chunks_mut(s.window).enumerate() {
                 let row = PAD + (head * length + position) * s.score_row();
                 let (p, dp) = (&state.probabilities[row..][..s.window], &mut self.dscores[row..][..s.window]);
                 simd.attention_softmax_gradient(p, dp, dbias, scale);
             }
         }
-        let dquery = RowsMut { values: &mut self.dprojected, apart: s.projected };
+        let dquery = RowsMut { values: &mut self.dprojected, apart: apart(s.projected) };
         weighted_sums(simd, s, length, &self.dscores, &self.rows, dquery);
-        let queries = Rows { values: &state.projected, apart: s.projected };
-        let dkeys = RowsMut { values: &mut self.dprojected[keys..], apart: s.projected };
+        let queries = Rows { values: &state.projected, apart: apart(s.projected) };
+        let dkeys = RowsMut { values: &mut self.dprojected[keys..], apart: apart(s.projected) };
         transposed_sums(simd, s, length, &self.dscores, queries, dkeys);
-        let dcontext = Rows { values: &self.dn, apart: s.width };
-        let dvalues = RowsMut { values: &mut self.dprojected[values..], apart: s.projected };
+        let dcontext = Rows { values: &self.dn, apart: apart(s.width) };
+        let dvalues = RowsMut { values: &mut self.dprojected[values..], apart: apart(s.projected) };
         transposed_sums(simd, s, length, &state.probabilities, dcontext, dvalues);
         let range = self.parameters.tensors[self.parameters.layers[index].bias].range.clone();
         for (to, from) in self.gradient[range].chunks_mut(s.window).zip(self.dbias.chunks(s.window)) {
@@ -394,31 +425,20 @@ impl Worker {
     }
 }
 
-/// `c = a·b` or `c += a·b`, all with their rows close together.
-fn multiply(simd: Simd, a: &[f32], b: &[f32], c: &mut [f32], [m, k, n]: [usize; 3], keep: bool) {
-    let (a, b) = (View { values: a, rows: k, columns: 1 }, Rows { values: b, apart: n });
-    simd.product(a, b, RowsMut { values: c, apart: n }, [m, k, n], keep);
-}
-
-/// Adds to the gradient of a weight matrix the product of the gradient by its outputs with its inputs.
-fn add_weights(simd: Simd, doutputs: View<'_>, inputs: &[f32], gradient: &mut [f32], [m, k, n]: [usize; 3]) {
-    simd.product(doutputs, Rows { values: inputs, apart: n }, RowsMut { values: gradient, apart: n }, [m, k, n], true);
-}
-
-/// Copies vectors (keys or values, from place to place `projected` apart) behind `window` zeros.
+/// Copies vectors (keys or values, among the rows of all that is projected) behind `window` zeros.
 fn as_rows(vectors: &[f32], s: Sizes, rows: &mut [f32]) {
     let places = rows[s.window * s.head_width..].chunks_mut(s.head_width);
-    for (to, from) in places.zip(vectors.chunks(s.projected)) {
+    for (to, from) in places.zip(vectors.chunks(apart(s.projected))) {
         to.copy_from_slice(&from[..s.head_width]);
     }
 }
 
 /// The same, transposed.
 fn as_columns(vectors: &[f32], s: Sizes, columns: &mut [f32], length: usize) {
-    let apart = s.window + length + PAD;
-    for (position, vector) in vectors.chunks(s.projected).enumerate() {
+    let distance = s.window + length + PAD;
+    for (position, vector) in vectors.chunks(apart(s.projected)).enumerate() {
         for (i, &value) in vector[..s.head_width].iter().enumerate() {
-            columns[i * apart + s.window + position] = value;
+            columns[i * distance + s.window + position] = value;
         }
     }
 }

@@ -1,0 +1,165 @@
+//! How well a network knows a file after so many seconds of training.
+//!
+//! `cargo bench --bench learning -- FILE SECONDS [width=64] [layers=2] [heads=4] [hidden=256] [window=128] [threads=2]
+//! [seed=1] [bytes=N] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
+//! network reaches on a sample of the file, in integers as the archive decodes it, and how large its weights are.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use nncz::layout::Layout;
+use nncz::net::{self, Distribution, Input, Instructions, Network, Shape};
+use nncz::train::{Budget, Device, Recipe, TrainOptions, train};
+use nncz::{Phase, Progress};
+
+/// Stretches of the sample, and their length. The first half of each only fills the network's window.
+const SAMPLE: [usize; 2] = [64, 4096];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let [file, seconds, settings @ ..] = &arguments[..] else {
+        println!("learning: no file given, nothing measured");
+        return Ok(());
+    };
+    let bytes = std::fs::read(file)?;
+    let layout = Layout::detect(&bytes[..bytes.len().min(1 << 20)]);
+    let (shape, options, budget) = settings_of(settings, &bytes, &layout, seconds.parse()?)?;
+    let curve = Curve::new();
+    let begin = Instant::now();
+    let weights = train(&bytes, &layout, &shape, &budget, &options, &curve)?;
+    let (seen, _) = *curve.last.lock().map_err(|_| "poisoned")?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let size = net::encode(&weights).len();
+    println!(
+        "{file} {layout:?} {} parameters, {:.0} bytes/s, integers {:.4} bits per byte, weights {size} bytes ({:.2} bits each)",
+        shape.parameters(),
+        seen as f64 / seconds,
+        bits_per_byte(&Network::new(&weights, Instructions::choose()?), &bytes, &layout),
+        8.0 * size as f64 / shape.parameters() as f64,
+    );
+    Ok(())
+}
+
+fn settings_of(
+    settings: &[String],
+    bytes: &[u8],
+    layout: &Layout,
+    seconds: f64,
+) -> Result<(Shape, TrainOptions, Budget), Box<dyn std::error::Error>> {
+    let mut recipe = Recipe::default();
+    let mut alphabet: Vec<u8> = (0..=255).filter(|byte| bytes.contains(byte)).collect();
+    alphabet.sort_unstable();
+    let mut fields = 0;
+    let mut cursor = layout.cursor();
+    for i in 0..bytes.len().min(1 << 20) {
+        fields = fields.max(cursor.position().field + 1);
+        cursor.advance(&bytes[..=i]);
+    }
+    let mut shape = Shape {
+        width: 64,
+        layers: 2,
+        heads: 4,
+        hidden: 256,
+        window: 128,
+        fields: fields.min(64),
+        offsets: 32,
+        alphabet,
+    };
+    let mut options = TrainOptions { seed: 1, threads: 2, device: Device::Cpu, recipe: recipe.clone() };
+    let mut budget = Budget { bytes: u64::MAX, time: Some(Duration::from_secs_f64(seconds)) };
+    for setting in settings {
+        let (name, value) = setting.split_once('=').ok_or("expected name=value")?;
+        match name {
+            "width" => shape.width = value.parse()?,
+            "layers" => shape.layers = value.parse()?,
+            "heads" => shape.heads = value.parse()?,
+            "hidden" => shape.hidden = value.parse()?,
+            "window" => shape.window = value.parse()?,
+            "threads" => options.threads = value.parse()?,
+            "seed" => options.seed = value.parse()?,
+            "bytes" => budget.bytes = value.parse()?,
+            "windows" => recipe.windows = value.parse()?,
+            "sequences" => recipe.sequences = value.parse()?,
+            "muon_rate" => recipe.muon_rate = value.parse()?,
+            "adam_rate" => recipe.adam_rate = value.parse()?,
+            "warm_up" => recipe.warm_up = value.parse()?,
+            "decay" => recipe.decay = value.parse()?,
+            "rounding" => recipe.rounding = value.parse()?,
+            "coarseness" => recipe.coarseness = value.parse()?,
+            _ => return Err(format!("unknown setting {name}").into()),
+        }
+    }
+    options.recipe = recipe;
+    Ok((shape, options, budget))
+}
+
+/// What the integer network needs on a sample of `bytes`.
+fn bits_per_byte(network: &Network, bytes: &[u8], layout: &Layout) -> f64 {
+    let [stretches, length] = SAMPLE;
+    let length = length.min(bytes.len());
+    let (mut bits, mut count) = (0.0, 0);
+    for stretch in 0..stretches {
+        let start = (bytes.len() - length) * stretch / (stretches - 1);
+        let start = bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(start, |place| place + 1);
+        let lane = &bytes[start..start + length];
+        let (mut team, mut cursor) = (network.team(1), layout.cursor());
+        let mut prediction = [Distribution::uniform()];
+        for (i, &byte) in lane.iter().enumerate() {
+            let previous = i.checked_sub(1).map(|before| lane[before]);
+            network.step(&mut team, &[Input { previous, position: cursor.position() }], &mut prediction);
+            cursor.advance(&lane[..=i]);
+            if i >= length / 2 {
+                let mut node = 1;
+                for place in (0..8).rev() {
+                    let bit = usize::from(byte >> place & 1);
+                    let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+                    bits -= (odds[bit] / (odds[0] + odds[1])).log2();
+                    node = 2 * node + bit;
+                }
+                count += 1;
+            }
+        }
+    }
+    bits / f64::from(count.max(1))
+}
+
+/// Prints where training stands, twenty times.
+struct Curve {
+    begin: Instant,
+    last: Mutex<(u64, u32)>,
+    thousandths: Mutex<u64>,
+}
+
+impl Curve {
+    fn new() -> Self {
+        Self { begin: Instant::now(), last: Mutex::new((0, 0)), thousandths: Mutex::new(0) }
+    }
+}
+
+impl Progress for Curve {
+    fn begin(&self, _: Phase, _: u64) {}
+
+    fn advance(&self, amount: u64) {
+        let (Ok(mut thousandths), Ok(last)) = (self.thousandths.lock(), self.last.lock()) else { return };
+        let before = *thousandths;
+        *thousandths += amount;
+        if *thousandths / 50 != before / 50 {
+            let seconds = self.begin.elapsed().as_secs_f64();
+            println!("{seconds:8.1} s {:10} bytes {:7.3} bits per byte", last.0, f64::from(last.1) / 1000.0);
+        }
+    }
+
+    fn training(&self, bytes: u64, millibits: u32) {
+        if let Ok(mut last) = self.last.lock() {
+            *last = (bytes, millibits);
+        }
+    }
+
+    fn note(&self, text: &str) {
+        println!("{text}");
+    }
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
