@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU16;
 
-use crate::coder::{BitCoder, Decoder, Encoder};
+#[cfg(feature = "train")]
+use crate::coder::Encoder;
+use crate::coder::{BitCoder, Decoder};
 use crate::container::part;
 use crate::error::Result;
 use crate::layout::Layout;
@@ -28,6 +30,7 @@ impl Coding<'_> {
     ///
     /// # Errors
     /// Only [`crate::ErrorKind::Cancelled`].
+    #[cfg(feature = "train")]
     pub fn encode(&self, bytes: &[u8], lanes: usize, progress: &dyn Progress) -> Result<Vec<Vec<u8>>> {
         let mut coders: Vec<Encoder> = (0..lanes).map(|_| Encoder::new()).collect();
         self.run(&mut coders, bytes.len(), Some(bytes), progress)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand, ValueEnum};
-use nncz::{Device, NetworkChoice, Options};
+use nncz::{Device, NetworkChoice, Options, limits};
 
 /// Everything that a person typed.
 #[derive(Debug, Parser)]
@@ -57,9 +57,8 @@ pub struct Compress {
     pub level: Level,
     #[command(flatten)]
     pub threads: Threads,
-    /// Whether to train a network: none, one of this WIDTH that is kept in any case, or auto: as the level says, and
-    /// kept only if it pays for its weights
-    #[arg(long, value_name = "none|WIDTH|auto", value_parser = network, default_value = "auto")]
+    /// Which network to train: auto (as the level says, kept if it pays), none, or one of this width, kept anyway
+    #[arg(long, value_name = "WIDTH", default_value = "auto", value_parser = network)]
     pub network: NetworkChoice,
     /// Train for about as long as this: 90s, 10m, 1h30m [default: as the level says]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -204,14 +203,17 @@ impl FromArgMatches for Level {
     }
 }
 
-/// `none`, `auto` or the width of the network.
+/// `auto`, `none`, or a width that a network can have.
 fn network(text: &str) -> Result<NetworkChoice, String> {
-    let widths = 16..=nncz::limits::NETWORK_STREAM;
-    match (text, text.parse::<u16>()) {
-        ("auto", _) => Ok(NetworkChoice::Auto),
-        ("none", _) => Ok(NetworkChoice::None),
-        (_, Ok(width)) if width % 16 == 0 && widths.contains(&width.into()) => Ok(NetworkChoice::Width(width)),
-        _ => Err(format!("none, auto or a multiple of 16 from 16 to {} is wanted", widths.end())),
+    match text {
+        "auto" => Ok(NetworkChoice::Auto),
+        "none" => Ok(NetworkChoice::None),
+        width => match width.parse() {
+            Ok(width) if (1..=limits::NETWORK_STREAM).contains(&usize::from(width)) && width % 16 == 0 => {
+                Ok(NetworkChoice::Width(width))
+            }
+            _ => Err(format!("auto, none or a multiple of 16 up to {} is wanted", limits::NETWORK_STREAM)),
+        },
     }
 }
 
@@ -274,6 +276,16 @@ mod tests {
         assert_eq!(seconds("1h30m"), Ok(5400));
         for wrong in ["", "10", "m", "1d", "-5s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_network_has_a_width_that_the_format_allows() {
+        assert_eq!(options("").network, NetworkChoice::Auto);
+        assert_eq!(options("--network none").network, NetworkChoice::None);
+        assert_eq!(options("--network 64").network, NetworkChoice::Width(64));
+        for wrong in ["0", "40", "528", "-16", "65552", "large"] {
+            assert!(network(wrong).is_err(), "{wrong}");
         }
     }
 
