@@ -7,9 +7,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use nncz::Device;
 use nncz::layout::Layout;
 use nncz::net::{self, Distribution, Input, Instructions, Network, Shape};
-use nncz::train::{Budget, Device, Recipe, TrainOptions, train};
+use nncz::train::{Budget, Recipe, TrainOptions, train};
 use nncz::{Phase, Progress};
 
 /// Stretches of the sample, and their length. The first half of each only fills the network's window.
