@@ -1,4 +1,4 @@
-//! constriction's range coder over bits with 16-bit probabilities, and numbers coded by adaptive bits.
+#![doc = include_str!("coder.md")]
 
 use std::borrow::Borrow;
 use std::num::NonZeroU16;

@@ -9,10 +9,11 @@
 //!                                  └─► match    (longest repeat)  ──┘
 //! ```
 //!
-//! The archive's format is written down in three chapters: [`container`], [`net`] and [`predict`].
+//! The archive's format is written down in four chapters: [`container`],
+//! [`predict`], [`net`] and [`coder`].
 
 mod block;
-mod coder;
+pub mod coder;
 #[cfg(feature = "train")]
 mod compress;
 pub mod container;
