@@ -129,7 +129,7 @@ impl Job<'_> {
         };
         self.progress.begin(Phase::Choosing, 2 * sample.len() as u64);
         let mut encoded = Vec::new();
-        let encode = |number| self.encode(sample, (number == 1).then_some(&model));
+        let encode = |number| self.encode(sample, (number == 1).then_some(&model), false);
         in_order(2, self.threads, encode, |_, streams| {
             encoded.push(streams);
             Ok(())
@@ -171,18 +171,22 @@ impl Job<'_> {
             Some(streams) => put(0, streams)?,
             None => {
                 self.progress.begin(Phase::Encoding, header.original);
-                in_order(self.blocks as usize, self.threads, |number| self.encode(block(number), model.as_ref()), put)?;
+                let pipelined = self.threads.get() >= 2 * self.blocks as usize;
+                let encode = |number| self.encode(block(number), model.as_ref(), pipelined);
+                in_order(self.blocks as usize, self.threads, encode, put)?;
             }
         }
         writer.finish()
     }
 
-    fn encode(&self, bytes: &[u8], model: Option<&Model>) -> Result<Encoded> {
-        self.coding(model).encode(bytes, model.map_or(1, |model| model.lanes), self.progress)
+    fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
+        let coding = Coding { pipelined, ..self.coding(model) };
+        coding.encode(bytes, model.map_or(1, |model| model.lanes), self.progress)
     }
 
     fn coding<'a>(&'a self, model: Option<&'a Model>) -> Coding<'a> {
-        Coding { layout: &self.layout, tables: self.tables, network: model.map(|model| &model.network) }
+        let network = model.map(|model| &model.network);
+        Coding { layout: &self.layout, tables: self.tables, network, pipelined: false }
     }
 }
 

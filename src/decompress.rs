@@ -59,7 +59,12 @@ fn restore(
     let instructions = Instructions::choose()?;
     let network = weights.map(|weights| Network::new(&weights, instructions));
     let header = archive.header();
-    let coding = Coding { layout: &header.layout, tables: Tables { bits: header.tables }, network: network.as_ref() };
+    let coding = Coding {
+        layout: &header.layout,
+        tables: Tables { bits: header.tables },
+        network: network.as_ref(),
+        pipelined: threads.get() >= 2 * archive.blocks().len(),
+    };
     let decode = |number| decode_block(archive, number, &coding, progress);
     in_order(archive.blocks().len(), threads, decode, &mut take)
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use nncz::{Options, Silent, compress, decompress, verify};
+use nncz::{NetworkChoice, Options, Silent, compress, decompress, verify};
 use proptest::prelude::*;
 
 fn threads(number: usize) -> NonZeroUsize {
@@ -101,4 +101,25 @@ proptest! {
         let source = rows.concat().into_bytes();
         prop_assert_eq!(restored(&packed(&source, &level(2)), 1), source);
     }
+}
+
+#[test]
+fn a_network_changes_no_byte_whatever_the_threads_and_instructions() {
+    let source = &example()[..150_000];
+    let options = |number| Options { network: NetworkChoice::Width(32), threads: threads(number), ..level(6) };
+    for trained_on in [1, 2] {
+        let archive = packed(source, &options(trained_on));
+        for number in [1, 2, 4] {
+            assert!(restored(&archive, number) == source, "trained on {trained_on} threads, decoded on {number}");
+        }
+    }
+}
+
+#[test]
+fn the_same_file_seed_and_level_on_one_thread_give_the_same_archive() {
+    let source = &example()[..200_000];
+    let options = Options { network: NetworkChoice::Width(16), threads: threads(1), level: 4, ..Options::default() };
+    let [one, other] = [5, 5].map(|seed| packed(source, &Options { seed, ..options.clone() }));
+    assert!(one == other);
+    assert!(one != packed(source, &Options { seed: 6, ..options }));
 }

@@ -1,0 +1,147 @@
+//! One block, in either direction: the predictor and the network drive the range coder, lane by lane in lockstep.
+
+mod relay;
+
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+#[cfg(feature = "train")]
+use crate::coder::Encoder;
+use crate::coder::{BitCoder, Decoder};
+use crate::container::part;
+use crate::error::Result;
+use crate::layout::Layout;
+use crate::net::{Distribution, Input, Network};
+use crate::predict::{Predictor, Tables};
+use crate::progress::Progress;
+
+/// What all blocks of an archive have in common.
+pub struct Coding<'a> {
+    /// The structure of the original.
+    pub layout: &'a Layout,
+    /// Size of the context tables.
+    pub tables: Tables,
+    /// The network, if there is one.
+    pub network: Option<&'a Network>,
+    /// Whether a block may take two threads: one steps the network for half of the lanes while the other mixes and
+    /// codes the other half. It changes no byte.
+    pub pipelined: bool,
+}
+
+/// Steps between two looks at whether to stop.
+const STEPS: usize = 1 << 14;
+
+impl Coding<'_> {
+    /// Codes a block in `lanes` lanes: one stream for each.
+    ///
+    /// # Errors
+    /// Only [`crate::ErrorKind::Cancelled`].
+    #[cfg(feature = "train")]
+    pub fn encode(&self, bytes: &[u8], lanes: usize, progress: &dyn Progress) -> Result<Vec<Vec<u8>>> {
+        let coders = (0..lanes).map(|_| Encoder::new()).collect();
+        let block = self.run(coders, bytes.len(), Some(bytes), progress)?;
+        Ok(block.coders.into_iter().map(Encoder::finish).collect())
+    }
+
+    /// Restores the `length` bytes of a block from its lanes' streams. Damaged streams give wrong bytes.
+    ///
+    /// # Errors
+    /// Only [`crate::ErrorKind::Cancelled`].
+    pub fn decode(&self, streams: &[&[u8]], length: usize, progress: &dyn Progress) -> Result<Vec<u8>> {
+        let coders = streams.iter().map(|stream| Decoder::new(stream)).collect();
+        Ok(self.run(coders, length, None, progress)?.predictor.into_bytes())
+    }
+
+    /// Codes all bytes of a block, which only an encoder knows beforehand.
+    fn run<'a, C: BitCoder>(
+        &self,
+        coders: Vec<C>,
+        length: usize,
+        bytes: Option<&'a [u8]>,
+        progress: &dyn Progress,
+    ) -> Result<Block<'a, C>> {
+        let lanes: Vec<Range<usize>> = (0..coders.len() as u64)
+            .map(|lane| part(length as u64, coders.len() as u64, lane))
+            .map(|part| part.start as usize..part.end as usize)
+            .collect();
+        let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
+        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.network.is_some());
+        let mut block = Block { predictor, coders, lanes, bytes };
+        match self.network {
+            None => block.run_alone(progress)?,
+            Some(network) if self.pipelined && block.lanes.len() > 1 => relay::run(&mut block, network, progress)?,
+            Some(network) => block.run_with(network, progress)?,
+        }
+        Ok(block)
+    }
+}
+
+/// A block that is being coded.
+struct Block<'a, C> {
+    predictor: Predictor,
+    coders: Vec<C>,
+    /// The part of the block that each lane codes.
+    lanes: Vec<Range<usize>>,
+    bytes: Option<&'a [u8]>,
+}
+
+impl<C: BitCoder> Block<'_, C> {
+    /// Codes the block on the contexts alone.
+    fn run_alone(&mut self, progress: &dyn Progress) -> Result<()> {
+        let lanes = 0..self.lanes.len();
+        self.each_step(progress, |block, step| block.code(step, lanes.clone(), None))
+    }
+
+    /// Codes the block with a network that is stepped for all lanes together.
+    fn run_with(&mut self, network: &Network, progress: &dyn Progress) -> Result<()> {
+        let lanes = 0..self.lanes.len();
+        let mut team = network.team(lanes.len());
+        let mut inputs = vec![Input::default(); lanes.len()];
+        let mut predictions = vec![Distribution::uniform(); lanes.len()];
+        self.each_step(progress, |block, step| {
+            block.look(lanes.clone(), &mut inputs);
+            network.step(&mut team, &inputs, &mut predictions);
+            block.code(step, lanes.clone(), Some(&predictions))
+        })
+    }
+
+    /// Does `work` for every step up to the end of the longest lane.
+    fn each_step(
+        &mut self,
+        progress: &dyn Progress,
+        mut work: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let longest = self.lanes.iter().map(Range::len).max().unwrap_or(0);
+        for first in (0..longest).step_by(STEPS) {
+            progress.check()?;
+            let last = longest.min(first + STEPS);
+            (first..last).try_for_each(|step| work(self, step))?;
+            let done: usize = self.lanes.iter().map(|lane| lane.len().min(last) - lane.len().min(first)).sum();
+            progress.advance(done as u64);
+        }
+        Ok(())
+    }
+
+    /// What the network is told about the next byte of some lanes. A lane that has ended is stepped along, for
+    /// nothing, until all have.
+    fn look(&self, lanes: Range<usize>, inputs: &mut [Input]) {
+        for (lane, input) in lanes.zip(inputs) {
+            *input = Input { previous: self.predictor.previous(lane), position: self.predictor.position(lane) };
+        }
+    }
+
+    /// Codes the byte `step` of some lanes, in order, with the network's predictions for them.
+    fn code(&mut self, step: usize, lanes: Range<usize>, predictions: Option<&[Distribution]>) -> Result<()> {
+        for (number, lane) in lanes.enumerate().filter(|&(_, lane)| step < self.lanes[lane].len()) {
+            let prediction = predictions.map(|predictions| &predictions[number]);
+            let byte = self.bytes.map_or(0, |bytes| bytes[self.lanes[lane].start + step]);
+            let coder = &mut self.coders[lane];
+            let mut place = 8;
+            self.predictor.code_byte(lane, prediction, &mut |one| {
+                place -= 1;
+                Ok(coder.code(byte >> place & 1 != 0, NonZeroU16::new(one).unwrap_or(NonZeroU16::MIN)))
+            })?;
+        }
+        Ok(())
+    }
+}
