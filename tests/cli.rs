@@ -517,7 +517,8 @@ mod with_training {
 
     /// Starts a compression that takes a while and returns when it has begun.
     fn slow_compression(folder: &Folder) -> std::process::Child {
-        folder.write("slow.txt", &sample("render.js").repeat(200));
+        let copies = if cfg!(debug_assertions) { 2 } else { 100 };
+        folder.write("slow.txt", &sample("render.js").repeat(copies));
         let process = folder.process("c -1 --rm slow.txt").stderr(Stdio::piped()).spawn().unwrap();
         while !folder.names().iter().any(|name| name.ends_with(".part")) {
             std::thread::sleep(Duration::from_millis(2));
