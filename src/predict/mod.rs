@@ -6,6 +6,7 @@
 
 mod apm;
 mod experts;
+mod kernels;
 mod logistic;
 mod matching;
 mod mixer;
@@ -17,6 +18,7 @@ use crate::net::Distribution;
 
 use apm::Apm;
 use experts::{Experts, MATCHES, SELECTORS, Trail};
+use kernels::{Kernel, Portable};
 use logistic::Logistic;
 use matching::{Match, MatchTable, Segments};
 use mixer::{Mixer, ONE, Rate};
@@ -45,6 +47,8 @@ struct Lane {
     cursor: Cursor,
     trail: Trail,
     matches: [Match; MATCHES],
+    /// The hashes of the coming byte's contexts.
+    hashes: [u64; CONTEXTS],
 }
 
 /// The adaptive state that all lanes share.
@@ -63,9 +67,8 @@ struct Model {
 
 /// Inputs of each context and each match model.
 const EACH: usize = 2;
-/// Log-odds of the network are scaled down by this shift to make its second input.
-const RATE: Rate = Rate { first: 1500, last: 300, steps: 4000 };
-const LAST_RATE: Rate = Rate { first: 300, last: 60, steps: 4000 };
+const RATE: Rate = Rate { first: 1500, last: 300 };
+const LAST_RATE: Rate = Rate { first: 300, last: 60 };
 
 impl Predictor {
     /// A predictor for one block whose lanes have `lane_lengths` bytes; `network` says whether [`Self::code_byte`] will be
@@ -80,8 +83,11 @@ impl Predictor {
                 Some(start)
             })
             .collect();
-        let lane = Lane { cursor: layout.cursor(), trail: Trail::default(), matches: [Match::default(); MATCHES] };
-        let experts = Experts::new(&lane.cursor);
+        let cursor = layout.cursor();
+        let experts = Experts::new(&cursor);
+        let (trail, matches) = (Trail::default(), [Match::default(); MATCHES]);
+        let mut lane = Lane { cursor, trail, matches, hashes: [0; CONTEXTS] };
+        lane.trail.contexts(experts, [None; MATCHES], &mut lane.hashes);
         Self {
             block: vec![0; length],
             segments: Segments { ends: starts.clone(), starts },
@@ -126,7 +132,7 @@ impl Predictor {
             // SAFETY: `fast` was set after the processor was found to have these instructions.
             return unsafe { self.code_byte_fast(lane, network, code) };
         }
-        self.code_byte_any(lane, network, code)
+        self.code_byte_any::<Portable>(lane, network, code)
     }
 
     /// The block's bytes. Those not coded are 0.
@@ -143,17 +149,17 @@ impl Predictor {
         network: Option<&Distribution>,
         code: &mut impl FnMut(u16) -> Result<bool>,
     ) -> Result<u8> {
-        self.code_byte_any(lane, network, code)
+        self.code_byte_any::<kernels::Avx2>(lane, network, code)
     }
 
     #[inline(always)]
-    fn code_byte_any(
+    fn code_byte_any<K: Kernel>(
         &mut self,
         lane: usize,
         network: Option<&Distribution>,
         code: &mut impl FnMut(u16) -> Result<bool>,
     ) -> Result<u8> {
-        let byte = self.model.code_byte(&mut self.lanes[lane], network, code)?;
+        let byte = self.model.code_byte::<K>(&mut self.lanes[lane], network, code)?;
         let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);
         self.block[end] = byte;
         self.segments.ends[lane] = end + 1;
@@ -164,7 +170,7 @@ impl Predictor {
 
 impl Clone for Lane {
     fn clone(&self) -> Self {
-        Self { cursor: self.cursor.clone(), trail: self.trail.clone(), matches: self.matches }
+        Self { cursor: self.cursor.clone(), trail: self.trail.clone(), matches: self.matches, hashes: self.hashes }
     }
 }
 
@@ -194,6 +200,9 @@ impl Lane {
                 }
             });
         }
+        let predicted = std::array::from_fn(|index: usize| self.matches[index].predicted());
+        self.trail.contexts(model.experts, predicted, &mut self.hashes);
+        model.slots.prefetch(&self.hashes);
     }
 }
 
@@ -224,37 +233,42 @@ impl Model {
     }
 
     #[inline(always)]
-    fn code_byte(
+    fn code_byte<K: Kernel>(
         &mut self,
         lane: &mut Lane,
         network: Option<&Distribution>,
         code: &mut impl FnMut(u16) -> Result<bool>,
     ) -> Result<u8> {
-        let mut hashes = [0; CONTEXTS];
-        let predicted = std::array::from_fn(|index: usize| lane.matches[index].predicted());
-        lane.trail.contexts(self.experts, predicted, &mut hashes);
-        self.slots.find(&hashes, 0);
+        self.slots.find(&lane.hashes, 0);
         let mut partial = 1;
         for bit_index in 0..8 {
-            if bit_index == 4 {
-                self.slots.find(&hashes, partial);
+            if bit_index == 3 {
+                self.slots.prefetch_second(&lane.hashes, partial);
+            } else if bit_index == 4 {
+                self.slots.find(&lane.hashes, partial);
             }
-            let probability = self.predict(lane, network, partial, bit_index);
+            let probability = self.predict::<K>(lane, network, partial, bit_index);
             let bit = code(probability)?;
-            self.update(lane, bit, bit_index);
+            self.update::<K>(lane, bit, bit_index);
             partial = partial * 2 + usize::from(bit);
         }
         Ok(partial as u8)
     }
 
     #[inline(always)]
-    fn predict(&mut self, lane: &mut Lane, network: Option<&Distribution>, partial: usize, bit_index: usize) -> u16 {
+    fn predict<K: Kernel>(
+        &mut self,
+        lane: &mut Lane,
+        network: Option<&Distribution>,
+        partial: usize,
+        bit_index: usize,
+    ) -> u16 {
         let logistic = self.logistic;
         let inputs = &mut self.inputs[..];
-        self.slots.gather(|context, probability, _count| {
-            inputs[context * EACH] = logistic.stretch(((probability + slots::HALF) >> 6) as u32);
-            inputs[context * EACH + 1] = probability >> 10;
-        });
+        self.slots.gather();
+        for (pair, probability) in inputs.as_chunks_mut::<EACH>().0.iter_mut().zip(self.slots.probabilities()) {
+            *pair = [logistic.stretch(((probability + slots::HALF) >> 6) as u32), probability >> 10];
+        }
         let mut next = self.experts.contexts() * EACH;
         for (model, table) in lane.matches.iter_mut().zip(&self.match_tables) {
             (inputs[next], inputs[next + 1]) = model.inputs(table, partial, bit_index, logistic);
@@ -272,9 +286,9 @@ impl Model {
         let classes = std::array::from_fn(|index: usize| lane.matches[index].class());
         let sets = lane.trail.selectors(self.experts, partial, bit_index, classes);
         for (index, set) in sets.into_iter().enumerate() {
-            self.mixed[index] = self.mixers[index].mix(&self.inputs, set, logistic);
+            self.mixed[index] = self.mixers[index].mix::<K>(&self.inputs, set, logistic);
         }
-        let octaves = self.last_mixer.mix(&self.mixed, lane.trail.final_set(self.experts), logistic);
+        let octaves = self.last_mixer.mix::<K>(&self.mixed, lane.trail.final_set(self.experts), logistic);
         let by_previous = self.maps[0].refine(octaves, lane.trail.previous() << 8 | partial);
         let by_field = self.maps[1].refine(octaves, lane.trail.final_set(self.experts) << 8 | partial);
         let sum = 2 * logistic.squash(octaves) + by_previous + by_field;
@@ -282,18 +296,18 @@ impl Model {
     }
 
     #[inline(always)]
-    fn update(&mut self, lane: &Lane, bit: bool, bit_index: usize) {
+    fn update<K: Kernel>(&mut self, lane: &Lane, bit: bool, bit_index: usize) {
         for map in &mut self.maps {
             map.update(bit);
         }
-        self.last_mixer.update(&self.mixed, bit);
+        self.last_mixer.update::<K>(&self.mixed, bit);
         for mixer in &mut self.mixers {
-            mixer.update(&self.inputs, bit);
+            mixer.update::<K>(&self.inputs, bit);
         }
         for (model, table) in lane.matches.iter().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
         }
-        self.slots.update(bit);
+        self.slots.update::<K>(bit);
     }
 }
 

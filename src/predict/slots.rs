@@ -3,12 +3,14 @@
 //! A line serves one context's next four bits: one word of check and fifteen slots, the nodes of the nibble's
 //! binary tree. A slot is 22 bits of probability, less one half and signed, over 6 bits of count and 4 bits of history.
 
+use super::kernels::Kernel;
+
 /// Words in a line: 64 bytes, one cache line.
 const LINE: usize = 16;
 /// Where the count starts within a slot.
-const COUNT_SHIFT: u32 = 4;
+pub const COUNT_SHIFT: u32 = 4;
 /// Where the probability starts within a slot.
-const PROBABILITY_SHIFT: u32 = 10;
+pub const PROBABILITY_SHIFT: u32 = 10;
 /// The signed probability is within ±HALF.
 pub const HALF: i32 = 1 << 21;
 /// Contexts at most.
@@ -37,7 +39,7 @@ impl Slots {
     /// `contexts` tables of 2^`bits` lines each. A slot's count stops at `limit`.
     pub fn new(contexts: usize, bits: u32, limit: usize) -> Self {
         debug_assert!(contexts <= CONTEXTS && bits >= 7);
-        let words = vec![0u32; (contexts << bits) * LINE + LINE];
+        let words = zeroed((contexts << bits) * LINE + LINE);
         let skip = words.as_ptr().align_offset(64).min(LINE);
         Self {
             words,
@@ -56,20 +58,46 @@ impl Slots {
     #[inline(always)]
     pub fn find(&mut self, hashes: &[u64; CONTEXTS], nibble: usize) {
         for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
-            let table = self.skip + ((context << self.bits) * LINE);
-            let first = (hash >> (64 - self.bits)) as usize;
-            // The lines of a byte's second nibble share the page of its first.
-            let index = if nibble == 0 { first } else { first ^ ((nibble - 15) << 1) };
+            let table = self.table(context);
+            let index = self.index(hash) ^ nibble;
             let check = ((hash as u32).wrapping_add(nibble as u32 * 0x9E35)) & 0xFFFF;
             self.line[context] = self.choose(table, index, check);
         }
         self.node = 1;
     }
 
+    /// Asks the memory for the lines that [`Self::find`] will want for the first nibble.
+    #[inline(always)]
+    pub fn prefetch(&self, hashes: &[u64; CONTEXTS]) {
+        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
+            prefetch(&self.words, self.table(context) + self.index(hash) * LINE);
+        }
+    }
+
+    /// The same for the second nibble, when three of the byte's bits are known: `partial` is 8..16.
+    #[inline(always)]
+    pub fn prefetch_second(&self, hashes: &[u64; CONTEXTS], partial: usize) {
+        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
+            let index = self.index(hash) ^ (partial * 2);
+            prefetch(&self.words, self.table(context) + index * LINE);
+            prefetch(&self.words, self.table(context) + (index ^ 1) * LINE);
+        }
+    }
+
+    #[inline(always)]
+    fn table(&self, context: usize) -> usize {
+        self.skip + ((context << self.bits) * LINE)
+    }
+
+    #[inline(always)]
+    fn index(&self, hash: u64) -> usize {
+        (hash >> (64 - self.bits)) as usize
+    }
+
     /// The line that has `check`, of the two where it may be; or the one of them that knows less, cleared.
     #[inline(always)]
     fn choose(&mut self, table: usize, index: usize, check: u32) -> usize {
-        let (first, second) = (table + index * LINE, table + (index ^ 1) * LINE);
+        let (first, second) = (table + index * LINE, table + (index ^ 32) * LINE);
         if self.words[first] == check {
             return first;
         }
@@ -83,29 +111,72 @@ impl Slots {
         line
     }
 
-    /// Gathers the slots of the coming bit and gives each one's probability, signed within ±[`HALF`], and count.
+    /// Gathers the slots of the coming bit, one of each context.
     #[inline(always)]
-    pub fn gather(&mut self, mut take: impl FnMut(usize, i32, usize)) {
-        for context in 0..self.contexts {
-            let slot = self.words[self.line[context] + self.node];
-            self.slot[context] = slot;
-            take(context, slot as i32 >> PROBABILITY_SHIFT, (slot >> COUNT_SHIFT) as usize & 63);
+    pub fn gather(&mut self) {
+        for (slot, line) in self.slot.iter_mut().zip(&self.line).take(self.contexts) {
+            *slot = self.words[line + self.node];
         }
+    }
+
+    /// The gathered slots' probabilities, signed within ±[`HALF`].
+    #[inline(always)]
+    pub fn probabilities(&self) -> impl Iterator<Item = i32> {
+        self.slot[..self.contexts].iter().map(|&slot| slot as i32 >> PROBABILITY_SHIFT)
     }
 
     /// Moves the gathered slots towards `bit` and on to the nibble's next node.
     #[inline(always)]
-    pub fn update(&mut self, bit: bool) {
-        let target = if bit { HALF - 1 } else { -HALF };
-        for context in 0..self.contexts {
-            let slot = self.slot[context];
-            let count = (slot >> COUNT_SHIFT) & 63;
-            let probability = slot as i32 >> PROBABILITY_SHIFT;
-            let moved = probability + (((target - probability) * self.rates[count as usize]) >> 8);
-            let history = (slot << 1 | u32::from(bit)) & 15;
-            self.words[self.line[context] + self.node] =
-                (moved as u32) << PROBABILITY_SHIFT | (count + 1).min(63) << COUNT_SHIFT | history;
+    pub fn update<K: Kernel>(&mut self, bit: bool) {
+        for slots in &mut self.slot.as_chunks_mut::<8>().0[..self.contexts.div_ceil(8)] {
+            K::learn(slots, bit, &self.rates);
+        }
+        for (slot, line) in self.slot.iter().zip(&self.line).take(self.contexts) {
+            self.words[line + self.node] = *slot;
         }
         self.node = self.node * 2 + usize::from(bit);
     }
+}
+
+/// `length` zeros, on large pages where the system offers them: the lines of a byte lie all over the tables.
+fn zeroed(length: usize) -> Vec<u32> {
+    #[allow(unused_mut)]
+    let mut words = vec![0u32; length];
+    #[cfg(target_os = "linux")]
+    if length * 4 >= LARGE_PAGE * 8 {
+        let start = words.as_mut_ptr().cast::<u8>();
+        let skip = start.align_offset(LARGE_PAGE);
+        let whole = (length * 4 - skip) / LARGE_PAGE * LARGE_PAGE;
+        // SAFETY: the range is whole pages within the allocation; the advice changes no contents. Refusal is harmless.
+        let _ = unsafe { rustix::mm::madvise(start.add(skip).cast(), whole, rustix::mm::Advice::LinuxHugepage) };
+    }
+    words
+}
+
+/// Bytes of a large page.
+#[cfg(target_os = "linux")]
+const LARGE_PAGE: usize = 2 << 20;
+
+/// Asks for the cache line of `words[place]`.
+#[inline(always)]
+fn prefetch(words: &[u32], place: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch touches nothing, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(words.as_ptr().wrapping_add(place).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (words, place);
+}
+
+/// `slot` after `bit` was seen there: the probability moves by `rates[count]`/256 of its error.
+#[inline(always)]
+pub fn learn_slot(slot: u32, bit: bool, rates: &[i32; 64]) -> u32 {
+    let target = if bit { HALF - 1 } else { -HALF };
+    let count = (slot >> COUNT_SHIFT) & 63;
+    let probability = slot as i32 >> PROBABILITY_SHIFT;
+    let moved = probability + (((target - probability) * rates[count as usize]) >> 8);
+    let history = (slot << 1 | u32::from(bit)) & 15;
+    (moved as u32) << PROBABILITY_SHIFT | (count + 1).min(63) << COUNT_SHIFT | history
 }
