@@ -46,7 +46,7 @@ pub(super) struct TeamState<K: Kernel> {
     activations: Vec<u8>,
     /// 16-bit outputs of the last product.
     outputs: Vec<i16>,
-    queries: Vec<i16>,
+    queries: Vec<i8>,
     leaves: Vec<u32>,
 }
 
@@ -136,14 +136,16 @@ impl<K: Kernel> Packed<K> {
         let (width, head) = (usize::from(self.shape.width), shape.head_width);
         self.normalise(team, count);
         let normal = &team.activations[..count * width];
-        let queries = &mut team.queries[..count * width];
-        self.kernel.product(&layer.query, normal, queries, count);
-        queries.iter_mut().for_each(|query| *query = (*query).clamp(-63, 63));
+        let outputs = &mut team.outputs[..count * width];
+        self.kernel.product(&layer.query, normal, outputs, count);
+        for (query, &output) in team.queries.iter_mut().zip(outputs.iter()) {
+            *query = output.clamp(-63, 63) as i8;
+        }
         let keys_values = &mut team.outputs[..count * 2 * head];
         self.kernel.product(&layer.key_value, normal, keys_values, count);
         let lanes = team.lanes[..count].iter_mut().zip(keys_values.chunks_exact_mut(2 * head));
         for ((lane, key_value), (query, output)) in
-            lanes.zip(queries.chunks_exact(width).zip(team.activations.chunks_exact_mut(width)))
+            lanes.zip(team.queries.chunks_exact(width).zip(team.activations.chunks_exact_mut(width)))
         {
             let (key, value) = key_value.split_at_mut(head);
             key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));

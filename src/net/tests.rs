@@ -285,7 +285,7 @@ impl Case for AttentionCase {
             let value: Vec<i16> = (0..head_width).map(|_| number(63)).collect();
             kernel.remember(&mut cache, &self.shape, slot % window, &key, &value);
         }
-        let queries: Vec<i16> = (0..heads * head_width).map(|_| number(63)).collect();
+        let queries: Vec<i8> = (0..heads * head_width).map(|_| number(63) as i8).collect();
         let bias: Vec<i32> = (0..heads * (2 * window - 1)).map(|_| i32::from(number(20000)) << 3).collect();
         let mut outputs = vec![0; heads * head_width];
         kernel.attend(&mut cache, &self.shape, &queries, &bias, self.filled % window, &mut outputs);

@@ -132,7 +132,7 @@ impl Kernel for Avx512 {
         self,
         cache: &mut Cache,
         shape: &AttentionShape,
-        queries: &[i16],
+        queries: &[i8],
         bias: &[i32],
         start: usize,
         outputs: &mut [u8],
@@ -265,7 +265,7 @@ fn offset_bytes(values: __m256i) -> __m128i {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn attend_head(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32], outputs: &mut [u8]) {
+unsafe fn attend_head(cache: &mut Cache, shape: &AttentionShape, queries: &[i8], bias: &[i32], outputs: &mut [u8]) {
     // SAFETY: the caller's lengths.
     unsafe {
         let total = exponentials(cache, shape, queries, bias);
@@ -280,16 +280,17 @@ unsafe fn attend_head(cache: &mut Cache, shape: &AttentionShape, queries: &[i16]
 /// Writes the exponential of every slot's score and returns their sum.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i16], bias: &[i32]) -> u32 {
+unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i8], bias: &[i32]) -> u32 {
     let groups = shape.window / 16;
     let Cache { keys, scores, weights, .. } = cache;
     let mut largest = _mm512_set1_epi32(i32::MIN);
     for (group, score) in scores[..groups].iter_mut().enumerate() {
-        // SAFETY: the bias has `window` numbers, the keys `head_width/4 × window × 4` bytes.
+        // SAFETY: there are `head_width` queries, the bias has `window` numbers, the keys `head_width/4 × window × 4` bytes.
         unsafe {
             let mut sum = _mm512_loadu_si512(bias.as_ptr().add(16 * group).cast());
-            for (chunk, query) in queries.chunks_exact(4).enumerate() {
-                let query = _mm512_set1_epi32(i32::from_le_bytes(std::array::from_fn(|i| query[i] as u8)));
+            for chunk in 0..queries.len() / 4 {
+                let query = queries.as_ptr().add(4 * chunk).cast::<i32>().read_unaligned();
+                let query = _mm512_set1_epi32(query);
                 let keys = keys.as_ptr().add(4 * (chunk * shape.window + 16 * group));
                 sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(keys.cast()), query);
             }

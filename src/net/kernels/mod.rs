@@ -50,7 +50,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         self,
         cache: &mut Self::Cache,
         shape: &AttentionShape,
-        queries: &[i16],
+        queries: &[i8],
         bias: &[i32],
         start: usize,
         outputs: &mut [u8],

@@ -81,7 +81,7 @@ impl Kernel for Scalar {
         self,
         cache: &mut Cache,
         shape: &AttentionShape,
-        queries: &[i16],
+        queries: &[i8],
         bias: &[i32],
         start: usize,
         outputs: &mut [u8],
