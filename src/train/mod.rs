@@ -9,7 +9,6 @@ mod forward;
 mod model;
 mod optimiser;
 mod parameters;
-mod product;
 mod quantise;
 mod random;
 #[cfg(test)]
@@ -150,7 +149,7 @@ impl Training {
         let parameters = Parameters::new(shape);
         let mut random = Random::new(options.seed);
         let values = parameters.initial(&mut random);
-        let optimiser = Optimiser::new(&parameters);
+        let optimiser = Optimiser::new(&parameters, options.threads);
         let engine = open_engine(shape, options, progress);
         Ok(Self {
             corpus: Corpus::new(bytes, layout, shape),

@@ -1,7 +1,7 @@
 //! How gradients move the parameters: Muon for the matrices between hidden vectors, Adam for all others.
 
-use super::parameters::{Kind, Parameters};
-use super::product::{Matrix, product};
+use super::cpu::{Rows, RowsMut, Simd, View};
+use super::parameters::{Kind, Parameters, Tensor};
 
 /// Decay of Adam's first and second moment.
 const ADAM_DECAY: [f32; 2] = [0.9, 0.99];
@@ -30,9 +30,12 @@ pub struct Optimiser {
     first: Vec<f32>,
     /// Adam's second moment; unused where Muon works.
     second: Vec<f32>,
-    scratch: Scratch,
+    simd: Simd,
+    /// One a thread.
+    scratch: Vec<Scratch>,
 }
 
+/// Memory for one matrix at a time; a matrix is kept here with its longer side as rows.
 #[derive(Clone, Debug, Default)]
 struct Scratch {
     direction: Vec<f32>,
@@ -41,11 +44,26 @@ struct Scratch {
     gram_square: Vec<f32>,
 }
 
+/// What one step does to one tensor.
+struct Task<'a> {
+    tensor: &'a Tensor,
+    values: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+}
+
 impl Optimiser {
-    /// An optimiser at its first step.
-    pub fn new(parameters: &Parameters) -> Self {
+    /// An optimiser at its first step, which works on `threads` threads.
+    pub fn new(parameters: &Parameters, threads: usize) -> Self {
         let len = parameters.len();
-        Self { steps: 0, first: vec![0.0; len], second: vec![0.0; len], scratch: Scratch::default() }
+        Self {
+            steps: 0,
+            first: vec![0.0; len],
+            second: vec![0.0; len],
+            simd: Simd::detect(),
+            scratch: vec![Scratch::default(); threads.max(1)],
+        }
     }
 
     /// Moves `values` against `gradient`.
@@ -53,23 +71,65 @@ impl Optimiser {
         self.steps += 1;
         let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt() as f32;
         let scale = if norm > rates.clip { rates.clip / norm } else { 1.0 };
-        for tensor in &parameters.tensors {
-            let range = tensor.range.clone();
-            let (values, gradient) = (&mut values[range.clone()], &gradient[range.clone()]);
-            let first = &mut self.first[range.clone()];
-            match tensor.kind {
-                Kind::Hidden => {
-                    self.scratch.momentum(first, gradient, scale);
-                    self.scratch.orthogonalise(tensor.rows, tensor.columns);
-                    // An orthogonal matrix of r×c has entries of mean square 1/max(r, c).
-                    let rate = rates.muon * (tensor.rows.max(tensor.columns) as f32 / tensor.columns as f32).sqrt();
-                    for (value, direction) in values.iter_mut().zip(&self.scratch.direction) {
-                        *value -= rate * direction;
-                    }
-                }
-                Kind::Embedding | Kind::Bias | Kind::Output => {
-                    adam(values, gradient, first, &mut self.second[range], scale, rates.adam, self.steps);
-                }
+        let (steps, simd) = (self.steps, self.simd);
+        let mut shares = share(parameters, values, gradient, &mut self.first, &mut self.second, self.scratch.len());
+        std::thread::scope(|scope| {
+            let work = move |share: Vec<Task<'_>>, scratch: &mut Scratch| {
+                share.into_iter().for_each(|task| task.run(scratch, simd, scale, rates, steps));
+            };
+            let mut scratches = self.scratch.iter_mut();
+            let (own, own_scratch) = (shares.pop(), scratches.next());
+            for (share, scratch) in shares.into_iter().zip(scratches) {
+                scope.spawn(move || work(share, scratch));
+            }
+            if let (Some(share), Some(scratch)) = (own, own_scratch) {
+                work(share, scratch);
+            }
+        });
+    }
+}
+
+/// Deals the tensors out to `count` threads, each next one to the thread that has least to do.
+fn share<'a>(
+    parameters: &'a Parameters,
+    mut values: &'a mut [f32],
+    mut gradient: &'a [f32],
+    mut first: &'a mut [f32],
+    mut second: &'a mut [f32],
+    count: usize,
+) -> Vec<Vec<Task<'a>>> {
+    let mut shares: Vec<(usize, Vec<Task<'a>>)> = (0..count).map(|_| (0, Vec::new())).collect();
+    for tensor in &parameters.tensors {
+        let len = tensor.range.len();
+        let task = Task {
+            tensor,
+            values: values.split_off_mut(..len).unwrap_or_default(),
+            gradient: gradient.split_off(..len).unwrap_or_default(),
+            first: first.split_off_mut(..len).unwrap_or_default(),
+            second: second.split_off_mut(..len).unwrap_or_default(),
+        };
+        let cost = if tensor.kind == Kind::Hidden { len * tensor.rows.min(tensor.columns) } else { len };
+        if let Some(share) = shares.iter_mut().min_by_key(|share| share.0) {
+            share.0 += cost;
+            share.1.push(task);
+        }
+    }
+    shares.into_iter().map(|share| share.1).collect()
+}
+
+impl Task<'_> {
+    fn run(self, scratch: &mut Scratch, simd: Simd, scale: f32, rates: Rates, steps: u32) {
+        match self.tensor.kind {
+            Kind::Hidden => {
+                let (rows, columns) = (self.tensor.rows, self.tensor.columns);
+                scratch.momentum(self.first, self.gradient, scale, [rows, columns]);
+                scratch.orthogonalise(simd, rows.max(columns), rows.min(columns));
+                // An orthogonal matrix of r×c has entries of mean square 1/max(r, c).
+                let rate = rates.muon * (rows.max(columns) as f32 / columns as f32).sqrt();
+                scratch.apply(self.values, rate, [rows, columns]);
+            }
+            Kind::Embedding | Kind::Bias | Kind::Output => {
+                adam(self.values, self.gradient, self.first, self.second, scale, rates.adam, steps);
             }
         }
     }
@@ -89,46 +149,73 @@ fn adam(v: &mut [f32], g: &[f32], first: &mut [f32], second: &mut [f32], scale: 
 }
 
 impl Scratch {
-    /// Moves the momentum and leaves Nesterov's look-ahead of it as the direction.
-    fn momentum(&mut self, momentum: &mut [f32], gradient: &[f32], scale: f32) {
+    /// Moves the momentum and leaves Nesterov's look-ahead of it as the direction, transposed if it is wide.
+    fn momentum(&mut self, momentum: &mut [f32], gradient: &[f32], scale: f32, [rows, columns]: [usize; 2]) {
+        let padded = rows.min(columns).next_multiple_of(16);
         self.direction.clear();
-        self.direction.extend(momentum.iter_mut().zip(gradient).map(|(m, &gradient)| {
-            let gradient = gradient * scale;
-            *m += (1.0 - MUON_DECAY) * (gradient - *m);
-            gradient + MUON_DECAY * (*m - gradient)
-        }));
+        self.direction.resize(rows.max(columns) * padded, 0.0);
+        let (row_step, column_step) = if rows >= columns { (padded, 1) } else { (1, padded) };
+        let places = momentum.chunks_mut(columns).zip(gradient.chunks(columns)).enumerate();
+        for (row, (momentum, gradient)) in places {
+            for (column, (m, gradient)) in momentum.iter_mut().zip(gradient).enumerate() {
+                let gradient = gradient * scale;
+                *m += (1.0 - MUON_DECAY) * (gradient - *m);
+                self.direction[row * row_step + column * column_step] = gradient + MUON_DECAY * (*m - gradient);
+            }
+        }
     }
 
-    /// Brings the singular values of the direction (`rows × columns`) near to 1.
-    fn orthogonalise(&mut self, rows: usize, columns: usize) {
+    /// Brings the singular values of the direction (`long` rows of `short`, filled up to whole vectors) near to 1.
+    fn orthogonalise(&mut self, simd: Simd, long: usize, short: usize) {
+        let padded = short.next_multiple_of(16);
         let norm = self.direction.iter().map(|x| x * x).sum::<f32>().sqrt();
         let scale = 1.0 / (norm + 1e-12);
         self.direction.iter_mut().for_each(|x| *x *= scale);
-        // The Gram matrix is taken on the shorter side.
-        let (short, long) = (rows.min(columns), rows.max(columns));
-        self.gram.resize(short * short, 0.0);
-        self.gram_square.resize(short * short, 0.0);
-        self.next.resize(rows * columns, 0.0);
+        self.gram.resize(padded * padded, 0.0);
+        self.gram_square.resize(padded * padded, 0.0);
+        self.next.resize(long * padded, 0.0);
         let [linear, cubic, quintic] = NEWTON_SCHULZ;
         for _ in 0..NEWTON_SCHULZ_STEPS {
-            let x = Matrix::new(&self.direction, columns);
-            let (left, right) = if rows <= columns { (x, x.transposed()) } else { (x.transposed(), x) };
-            product(&mut self.gram, left, right, [short, long, short], 0.0);
-            let gram = Matrix::new(&self.gram, short);
-            product(&mut self.gram_square, gram, gram, [short, short, short], 0.0);
+            let transposed = View { values: &self.direction, rows: 1, columns: padded };
+            let gram = RowsMut { values: &mut self.gram, apart: padded };
+            simd.product(transposed, rows(&self.direction, padded), gram, [padded, long, padded], false);
+            let square = RowsMut { values: &mut self.gram_square, apart: padded };
+            simd.product(view(&self.gram, padded), rows(&self.gram, padded), square, [padded, padded, padded], false);
             for (square, gram) in self.gram_square.iter_mut().zip(&self.gram) {
                 *square = quintic * *square + cubic * gram;
             }
-            self.next.iter_mut().zip(&self.direction).for_each(|(next, x)| *next = linear * x);
-            let gram = Matrix::new(&self.gram_square, short);
-            if rows <= columns {
-                product(&mut self.next, gram, x, [short, short, long], 1.0);
-            } else {
-                product(&mut self.next, x, gram, [long, short, short], 1.0);
-            }
+            self.next.clear();
+            self.next.extend(self.direction.iter().map(|x| linear * x));
+            let next = RowsMut { values: &mut self.next, apart: padded };
+            simd.product(
+                view(&self.direction, padded),
+                rows(&self.gram_square, padded),
+                next,
+                [long, padded, padded],
+                true,
+            );
             std::mem::swap(&mut self.direction, &mut self.next);
         }
     }
+
+    /// Takes `rate` times the direction from `values`.
+    fn apply(&self, values: &mut [f32], rate: f32, [rows, columns]: [usize; 2]) {
+        let padded = rows.min(columns).next_multiple_of(16);
+        let (row_step, column_step) = if rows >= columns { (padded, 1) } else { (1, padded) };
+        for (row, values) in values.chunks_mut(columns).enumerate() {
+            for (column, value) in values.iter_mut().enumerate() {
+                *value -= rate * self.direction[row * row_step + column * column_step];
+            }
+        }
+    }
+}
+
+fn rows(values: &[f32], apart: usize) -> Rows<'_> {
+    Rows { values, apart }
+}
+
+fn view(values: &[f32], rows: usize) -> View<'_> {
+    View { values, rows, columns: 1 }
 }
 
 #[cfg(test)]
@@ -139,13 +226,16 @@ mod tests {
     #[test]
     fn muon_makes_directions_nearly_orthogonal() {
         let mut random = Random::new(3);
-        for (rows, columns) in [(16, 48), (48, 16), (32, 32)] {
-            let direction: Vec<f32> = (0..rows * columns).map(|_| random.normal()).collect();
-            let mut scratch = Scratch { direction: direction.clone(), ..Scratch::default() };
-            scratch.orthogonalise(rows, columns);
-            let along: f32 = scratch.direction.iter().zip(&direction).map(|(a, b)| a * b).sum();
+        for (rows, columns) in [(16, 48), (48, 16), (24, 40), (32, 32)] {
+            let gradient: Vec<f32> = (0..rows * columns).map(|_| random.normal()).collect();
+            let (mut scratch, mut momentum) = (Scratch::default(), vec![0.0; rows * columns]);
+            scratch.momentum(&mut momentum, &gradient, 1.0, [rows, columns]);
+            scratch.orthogonalise(Simd::detect(), rows.max(columns), rows.min(columns));
+            let mut values = vec![0.0; rows * columns];
+            scratch.apply(&mut values, -1.0, [rows, columns]);
+            let along: f32 = values.iter().zip(&gradient).map(|(a, b)| a * b).sum();
             assert!(along > 0.0);
-            let square = scratch.direction.iter().map(|x| x * x).sum::<f32>() / rows.min(columns) as f32;
+            let square = values.iter().map(|x| x * x).sum::<f32>() / rows.min(columns) as f32;
             assert!((0.5..1.4).contains(&square), "mean squared singular value {square}");
         }
     }
