@@ -34,5 +34,5 @@ pub mod train;
 pub use compress::{Summary, compress};
 pub use decompress::{decompress, verify};
 pub use error::{Error, ErrorKind, Result};
-pub use options::{Device, NetworkChoice, Options};
+pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options};
 pub use progress::{Phase, Progress, Silent};

@@ -3,6 +3,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+/// The level that is taken if none is asked for.
+pub const DEFAULT_LEVEL: u8 = 6;
+
 /// Where to train.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
@@ -48,13 +51,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self {
-            level: crate::plan::DEFAULT_LEVEL,
-            threads,
-            network: NetworkChoice::Auto,
-            time: None,
-            seed: 0,
-            device: Device::Auto,
-        }
+        Self { level: DEFAULT_LEVEL, threads, network: NetworkChoice::Auto, time: None, seed: 0, device: Device::Auto }
     }
 }

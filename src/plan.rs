@@ -4,9 +4,6 @@ use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
 
-/// The level that is taken if none is asked for.
-pub const DEFAULT_LEVEL: u8 = 6;
-
 const SMALLEST_NETWORK: NetworkLevel = NetworkLevel { width: 64, layers: 2, window: 128, training: 8 << 20 };
 
 /// What each level grants, from level 1 on.

@@ -194,7 +194,7 @@ impl FromArgMatches for Level {
         let flags = (1..).zip(LEVELS).filter(|(_, (name, _))| typed(name));
         let flags = flags.map(|(level, (name, _))| (last_place(name), level));
         let option = matches.get_one::<u8>("level").map(|&level| (last_place("level"), level));
-        Ok(Self(flags.chain(option).max().map_or(nncz::plan::DEFAULT_LEVEL, |(_, level)| level)))
+        Ok(Self(flags.chain(option).max().map_or(nncz::DEFAULT_LEVEL, |(_, level)| level)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -1,0 +1,124 @@
+//! A short archive cannot take much: not memory, and not more time than the bytes it declares.
+
+use std::alloc::{GlobalAlloc, Layout as Block, System};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use nncz::container::{BlockHeader, Header, Method, Writer};
+use nncz::layout::Layout;
+use nncz::net::{self, Shape, Weights};
+use nncz::{ErrorKind, Phase, Progress, Silent, decompress};
+
+/// Counts what is allocated, and the most that ever was.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, block: Block) -> *mut u8 {
+        MOST.fetch_max(NOW.fetch_add(block.size(), SeqCst) + block.size(), SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(block) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, block: Block) {
+        NOW.fetch_sub(block.size(), SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(place, block) }
+    }
+}
+
+/// An archive of one coded block that restores nothing in particular, with right checksums.
+fn archive(original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
+    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"') };
+    let header = Header { original, blocks: 1, level: 9, tables, layout };
+    let mut lengths = vec![0; lanes];
+    lengths[lanes - 1] = payload.len() as u64;
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes, &header).unwrap();
+    if let Some(model) = model {
+        writer.model(model).unwrap();
+    }
+    writer.block(&BlockHeader { method: Method::Coded { lanes: lengths }, crc: 0 }, payload).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+/// A model section that declares about as many parameters as are allowed, and then ends.
+fn beginning_of_a_large_network() -> Vec<u8> {
+    let shape = Shape {
+        width: 512,
+        layers: 5,
+        heads: 32,
+        hidden: 2048,
+        window: 1024,
+        fields: 1,
+        offsets: 1,
+        alphabet: (0..=255).collect(),
+    };
+    shape.check().unwrap();
+    let mut model = net::encode(&Weights::zero(&shape));
+    model.truncate(30);
+    model
+}
+
+#[test]
+fn a_hostile_archive_of_100_bytes_takes_at_most_64_mib() {
+    let noise: Vec<u8> = (1u32..60).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let models = [vec![], vec![0; 20], vec![0xff; 20], noise[..20].to_vec(), beginning_of_a_large_network()];
+    let largest_of_30_bytes = 38 << 16;
+    let mut hostile = Vec::new();
+    for (original, tables, lanes) in [
+        (64 << 20, 20, 1),
+        (largest_of_30_bytes, 24, 1),
+        (largest_of_30_bytes, 20, 1),
+        (132_000, 15, 16),
+        (2_000, 24, 16),
+        (2_000, 0, 1),
+    ] {
+        hostile.push(archive(original, tables, lanes, &noise[..30], None));
+    }
+    hostile.extend(models.iter().map(|model| archive(500, 14, 1, &noise[..20], Some(model))));
+
+    for (number, archive) in hostile.iter().enumerate() {
+        let start = Instant::now();
+        let (kind, taken) = outcome(archive, &Silent);
+        assert!([ErrorKind::Damaged, ErrorKind::Limit].contains(&kind), "archive {number}: {kind:?}");
+        assert!(taken <= 64, "archive {number} took {taken} MiB");
+        let seconds = if cfg!(debug_assertions) { 300 } else { 30 };
+        assert!(start.elapsed() < Duration::from_secs(seconds), "archive {number} took {:?}", start.elapsed());
+    }
+    // Everything at once, up to the first byte decoded.
+    let archive = archive(1 << 20, 15, 16, &noise[..14], Some(&models[4]));
+    let (kind, taken) = outcome(&archive, &Impatient);
+    assert_eq!(kind, ErrorKind::Cancelled);
+    assert!((40..=64).contains(&taken), "{taken} MiB");
+}
+
+/// The error and the most memory taken, in MiB.
+fn outcome(archive: &[u8], progress: &dyn Progress) -> (ErrorKind, usize) {
+    assert!(archive.len() <= 110, "{} bytes", archive.len());
+    let before = NOW.load(SeqCst);
+    MOST.store(before, SeqCst);
+    let error = decompress(archive, NonZeroUsize::MIN, &mut std::io::sink(), progress).unwrap_err();
+    (error.kind(), (MOST.load(SeqCst) - before) >> 20)
+}
+
+/// Stops the work where it first looks.
+struct Impatient;
+
+impl Progress for Impatient {
+    fn begin(&self, _: Phase, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn training(&self, _: u64, _: u32) {}
+    fn note(&self, _: &str) {}
+    fn is_cancelled(&self) -> bool {
+        true
+    }
+}
