@@ -39,11 +39,10 @@ fn measure(file: &str, bytes: &[u8], lanes: usize, bits: u8) {
 
 /// Bytes that an ideal coder would need.
 fn cost(bytes: &[u8], layout: &Layout, lanes: usize, bits: u8) -> f64 {
-    let costs: Vec<f64> = (0..=65536).map(|p: u32| -(f64::from(p) / 65536.0).log2()).collect();
     let lengths: Vec<usize> =
         (0..lanes).map(|lane| (lane + 1) * bytes.len() / lanes - lane * bytes.len() / lanes).collect();
     let mut predictor = Predictor::new(layout, Tables { bits }, &lengths, false);
-    let mut total = 0.0;
+    let (mut total, mut product) = (0.0, 1.0f64);
     for step in 0..lengths.iter().copied().max().unwrap_or(0) {
         for (lane, &length) in lengths.iter().enumerate() {
             if step >= length {
@@ -54,11 +53,14 @@ fn cost(bytes: &[u8], layout: &Layout, lanes: usize, bits: u8) -> f64 {
             let mut code = |p1: u16| {
                 bit_index -= 1;
                 let bit = byte >> bit_index & 1 == 1;
-                total += costs[if bit { usize::from(p1) } else { 65536 - usize::from(p1) }];
+                product *= f64::from(if bit { u32::from(p1) } else { 65536 - u32::from(p1) }) / 65536.0;
+                if product < 1e-200 {
+                    total -= std::mem::replace(&mut product, 1.0).log2();
+                }
                 Ok(bit)
             };
             predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
         }
     }
-    total / 8.0
+    (total - product.log2()) / 8.0
 }

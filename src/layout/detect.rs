@@ -1,22 +1,25 @@
 //! Which layout a sample follows.
 
-use super::{FIELDS, Layout};
+use super::{FIELDS, Layout, Rows};
 
 /// Lines looked at.
 const LINES: usize = 4096;
 /// Fewest lines that make a table.
 const LINES_LEAST: usize = 3;
-/// A longer line is no record.
-const LINE_LENGTH: usize = 1 << 14;
+/// Longer lines on average are no records.
+const LINE_LENGTH: usize = 1 << 12;
 /// Delimiters, likeliest first: a tie goes to the earlier.
 const DELIMITERS: [u8; 8] = *b",\t;|\x01:= ";
 
 pub fn detect(sample: &[u8]) -> Layout {
+    if is_binary(sample) {
+        return Layout::Records { length: record_length(sample) };
+    }
     let lines = whole_lines(sample);
-    if lines.len() < LINES_LEAST || lines.iter().any(|line| line.len() > LINE_LENGTH) {
+    if lines.len() < LINES_LEAST || lines.len() * LINE_LENGTH < sample.len() {
         return Layout::Plain;
     }
-    let quote = lines.iter().any(|line| line.contains(&b'"')).then_some(b'"');
+    let quote = quote(&lines);
     let mut best = (0, Layout::Plain);
     for delimiter in DELIMITERS {
         let score = regularity(&lines, delimiter, quote);
@@ -35,35 +38,67 @@ fn whole_lines(sample: &[u8]) -> Vec<&[u8]> {
 }
 
 /// How regularly `delimiter` cuts the lines: 0 if it does not make a table of them, else more for more lines that
-/// share the commonest number of fields, and a little more for more fields.
+/// have as many fields as the line before them (so several tables in one file do well), and a little more for more fields.
 fn regularity(lines: &[&[u8]], delimiter: u8, quote: Option<u8>) -> usize {
-    let mut histogram = vec![0usize; FIELDS + 1];
-    for line in lines {
-        histogram[count(line, delimiter, quote).min(FIELDS)] += 1;
-    }
-    let (fields, lines_alike) =
-        histogram.iter().enumerate().skip(1).max_by_key(|&(_, &lines)| lines).unwrap_or((0, &0));
+    let counts: Vec<usize> = lines.iter().map(|line| count(line, delimiter, quote)).collect();
+    let alike = counts.windows(2).filter(|pair| pair[0] == pair[1] && pair[0] > 0).count();
+    let fields = counts.iter().sum::<usize>() / counts.len();
     // Blanks, colons and equals signs also stand within the fields of prose and logs: only near-perfect order counts.
-    let needed = if matches!(delimiter, b' ' | b':' | b'=') { 95 } else { 70 };
-    if *lines_alike == 0 || lines_alike * 100 < needed * lines.len() {
+    let needed = if matches!(delimiter, b' ' | b':' | b'=') { 95 } else { 66 };
+    if alike == 0 || alike * 100 < needed * (lines.len() - 1) {
         return 0;
     }
-    lines_alike * 1000 / lines.len() + fields.min(100)
+    alike * 1000 / lines.len() + fields.min(100)
 }
 
 /// Delimiters in `line` outside of quoted fields.
 fn count(line: &[u8], delimiter: u8, quote: Option<u8>) -> usize {
-    let (mut fields, mut quoted, mut quotable, mut start) = (0, false, false, true);
-    for &byte in line {
-        if byte == delimiter && !quoted {
-            (fields, quotable, start) = (fields + 1, false, true);
-            continue;
-        }
-        if Some(byte) == quote {
-            quotable |= start;
-            quoted ^= quotable;
-        }
-        start = false;
-    }
-    fields
+    let mut rows = Rows::new(delimiter, quote);
+    (1..=line.len()).for_each(|length| _ = rows.advance(&line[..length]));
+    rows.field()
 }
+
+/// The quote in use: the one of the two that more often stands beside a byte that is neither letter nor digit on
+/// one side only.
+fn quote(lines: &[&[u8]]) -> Option<u8> {
+    let uses = |quote: u8| {
+        let windows = lines.iter().flat_map(|line| line.windows(3)).filter(|window| window[1] == quote);
+        windows.filter(|window| window[0].is_ascii_alphanumeric() != window[2].is_ascii_alphanumeric()).count()
+    };
+    let (double, single) = (uses(b'"'), uses(b'\''));
+    match double.max(single) {
+        0 => None,
+        _ if double >= single => Some(b'"'),
+        _ => Some(b'\''),
+    }
+}
+
+/// Whether more than one byte in 200 is a control code that text does not have.
+fn is_binary(sample: &[u8]) -> bool {
+    let controls = sample.iter().filter(|&&byte| byte < 32 && !b"\t\n\r\x01\x0C".contains(&byte)).count();
+    controls * 200 > sample.len()
+}
+
+/// The distance at which bytes are most often the same, not counting runs; 1 if none stands out.
+fn record_length(sample: &[u8]) -> u16 {
+    let middle = &sample[sample.len() / 2 - (sample.len() / 2).min(SPAN / 2)..][..sample.len().min(SPAN)];
+    let places: Vec<usize> = (1..middle.len()).filter(|&place| middle[place] != middle[place - 1]).collect();
+    let same = |distance: usize| {
+        let from = places.partition_point(|&place| place < distance);
+        let same = places[from..].iter().filter(|&&place| middle[place] == middle[place - distance]).count();
+        (same * 4096).checked_div(places.len() - from).unwrap_or(0)
+    };
+    let most = (middle.len() / 4).min(DISTANCE);
+    let scores: Vec<usize> = (1..=most).map(same).collect();
+    let mean = scores.iter().sum::<usize>() / scores.len().max(1);
+    let best = scores.iter().copied().max().unwrap_or(0);
+    // A multiple of the record's length does as well as the length; a weak peak is chance.
+    let needed = best - (best.saturating_sub(mean)) / 8;
+    let first = scores.iter().position(|&score| score >= needed).map_or(1, |place| place + 1);
+    if best > mean + 128 { first as u16 } else { 1 }
+}
+
+/// Bytes of the sample whose distances are measured.
+const SPAN: usize = 1 << 15;
+/// Longest record.
+const DISTANCE: usize = 2048;

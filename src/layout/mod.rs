@@ -10,8 +10,13 @@ pub(crate) use rows::{FIELDS, Rows};
 /// The structure that a file's bytes follow, as detected at compression and kept in the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
-    /// No structure known.
+    /// Text, or nothing known.
     Plain,
+    /// Binary data in records of one length.
+    Records {
+        /// Bytes in a record; 1 if no length stands out.
+        length: u16,
+    },
     /// Records end with a line feed; `delimiter` parts their fields, unless between `quote`s.
     Delimited {
         /// The byte between two fields.
@@ -44,6 +49,7 @@ pub struct Cursor {
 #[derive(Clone, Debug)]
 pub(crate) enum Structure {
     Plain,
+    Records { length: usize },
     Rows(Rows),
 }
 
@@ -57,6 +63,7 @@ impl Layout {
     pub fn cursor(&self) -> Cursor {
         let structure = match *self {
             Layout::Plain => Structure::Plain,
+            Layout::Records { length } => Structure::Records { length: usize::from(length.max(1)) },
             Layout::Delimited { delimiter, quote } => Structure::Rows(Rows::new(delimiter, quote)),
         };
         Cursor { structure, position: Position::default() }
@@ -73,9 +80,17 @@ impl Cursor {
     /// Takes note of the last byte of `history`, the lane's bytes so far. Called once after each byte.
     #[inline(always)]
     pub fn advance(&mut self, history: &[u8]) {
-        if let Structure::Rows(rows) = &mut self.structure {
-            rows.advance(history);
-            self.position = rows.position(history);
+        match &mut self.structure {
+            Structure::Plain => {}
+            Structure::Records { length } => {
+                let offset = usize::from(self.position.offset) + 1;
+                self.position.offset = if offset < *length { offset as u16 } else { 0 };
+                self.position.above = history.len().checked_sub(*length).map(|place| history[place]);
+            }
+            Structure::Rows(rows) => {
+                rows.advance(history);
+                self.position = rows.position(history);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Rows {
     quote: Option<u8>,
     /// The current field began with a quote and stands inside it.
     quoted: bool,
-    /// The current field began with a quote.
+    /// The current field has no letter or digit yet, so that a quote opens it; or one did.
     quotable: bool,
     start: usize,
     current: Vec<Span>,
@@ -37,7 +37,7 @@ pub(crate) enum Event {
 
 impl Rows {
     pub fn new(delimiter: u8, quote: Option<u8>) -> Self {
-        Self { delimiter, quote, quoted: false, quotable: false, start: 0, current: Vec::new(), previous: Vec::new() }
+        Self { delimiter, quote, quoted: false, quotable: true, start: 0, current: Vec::new(), previous: Vec::new() }
     }
 
     /// The field the next byte belongs to.
@@ -82,8 +82,9 @@ impl Rows {
             return Event::FieldEnd;
         }
         if Some(byte) == self.quote {
-            self.quotable |= place == self.start;
             self.quoted ^= self.quotable;
+        } else if !self.quoted && byte.is_ascii_alphanumeric() && self.quotable {
+            self.quotable = history[self.start..place].iter().any(|&byte| Some(byte) == self.quote);
         }
         Event::Inside
     }
@@ -103,6 +104,6 @@ impl Rows {
     fn open(&mut self, start: usize) {
         self.start = start;
         self.quoted = false;
-        self.quotable = false;
+        self.quotable = true;
     }
 }

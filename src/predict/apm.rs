@@ -10,6 +10,17 @@ pub struct Cell(u32);
 /// The count of a cell that is no longer new.
 const COUNT_MAX: u32 = 255;
 
+/// The share of its error by which a cell of each count moves, in 1/65536.
+const RATES: [u16; 256] = {
+    let mut rates = [0; 256];
+    let mut count = 0;
+    while count < 256 {
+        rates[count] = (65536 / (2 * count + 3) * 2) as u16;
+        count += 1;
+    }
+    rates
+};
+
 impl Cell {
     /// A new cell of probability `probability`/65536.
     pub fn new(probability: u32) -> Self {
@@ -28,7 +39,7 @@ impl Cell {
         let count = self.0 & 1023;
         let probability = (self.0 >> 10) as i32;
         let target = if bit { (1 << 22) - 1 } else { 0 };
-        let rate = (65536 / (2 * count + 3) * 2) as i64;
+        let rate = i64::from(RATES[count as usize & 255]);
         let moved = probability + ((i64::from(target - probability) * rate) >> 16) as i32;
         self.0 = (moved as u32) << 10 | (count + 1).min(limit.min(COUNT_MAX));
     }

@@ -11,6 +11,7 @@ mod logistic;
 mod matching;
 mod mixer;
 mod slots;
+mod states;
 
 use crate::Result;
 use crate::layout::{Cursor, Layout, Position};
@@ -23,6 +24,7 @@ use logistic::Logistic;
 use matching::{Match, MatchTable, Segments};
 use mixer::{Mixer, ONE, Rate};
 use slots::{CONTEXTS, Slots};
+use states::StateMaps;
 
 /// How much memory the adaptive tables take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ struct Model {
     experts: Experts,
     logistic: &'static Logistic,
     slots: Slots,
+    states: StateMaps,
     match_tables: [MatchTable; MATCHES],
     inputs: Vec<i32>,
     network: bool,
@@ -84,10 +87,10 @@ impl Predictor {
             })
             .collect();
         let cursor = layout.cursor();
-        let experts = Experts::new(&cursor);
-        let (trail, matches) = (Trail::default(), [Match::default(); MATCHES]);
+        let experts = Experts::new(layout);
+        let (trail, matches) = (Trail::new(layout), [Match::default(); MATCHES]);
         let mut lane = Lane { cursor, trail, matches, hashes: [0; CONTEXTS] };
-        lane.trail.contexts(experts, [None; MATCHES], &mut lane.hashes);
+        lane.trail.contexts([None; MATCHES], 0, &mut lane.hashes);
         Self {
             block: vec![0; length],
             segments: Segments { ends: starts.clone(), starts },
@@ -182,7 +185,7 @@ impl Lane {
         let byte = block[end - 1];
         self.cursor.advance(history);
         self.trail.advance(&self.cursor, history);
-        let keys = self.trail.match_keys(model.experts, history);
+        let keys = self.trail.match_keys(history);
         for (index, key) in keys.into_iter().enumerate() {
             let found = model.match_tables[index].exchange(key, end);
             self.matches[index].advance(byte, segments, block, || {
@@ -201,7 +204,7 @@ impl Lane {
             });
         }
         let predicted = std::array::from_fn(|index: usize| self.matches[index].predicted());
-        self.trail.contexts(model.experts, predicted, &mut self.hashes);
+        self.trail.contexts(predicted, self.matches[0].class(), &mut self.hashes);
         model.slots.prefetch(&self.hashes);
     }
 }
@@ -209,12 +212,15 @@ impl Lane {
 impl Model {
     fn new(experts: Experts, bits: u32, network: bool) -> Self {
         let logistic = logistic::tables();
-        let inputs = (experts.contexts() + MATCHES + usize::from(network)) * EACH;
+        let states = if experts.maps_states() { experts.contexts() } else { 0 };
+        let inputs = (experts.contexts() + MATCHES + usize::from(network)) * EACH + states;
         let padded = (inputs + 1).next_multiple_of(8);
         let mut weights = vec![0; padded];
-        for weight in weights[..inputs].iter_mut().step_by(EACH) {
-            *weight = ONE / 4;
-        }
+        let first = if states > 0 { ONE / 8 } else { ONE / 4 };
+        let pairs = experts.contexts() * EACH;
+        weights[..pairs].iter_mut().step_by(EACH).for_each(|weight| *weight = first);
+        weights[pairs..pairs + states].fill(first);
+        weights[pairs + states..inputs].iter_mut().step_by(EACH).for_each(|weight| *weight = ONE / 4);
         let sizes = experts.selector_sizes();
         let mut last_weights = [0; 8];
         last_weights[..SELECTORS].fill(ONE / SELECTORS as i32);
@@ -222,6 +228,7 @@ impl Model {
             experts,
             logistic,
             slots: Slots::new(experts.contexts(), bits, experts.count_limit()),
+            states: StateMaps::new(if experts.maps_states() { experts.contexts() } else { 0 }),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits + 3)),
             inputs: vec![0; padded],
             network,
@@ -270,6 +277,11 @@ impl Model {
             *pair = [logistic.stretch(((probability + slots::HALF) >> 6) as u32), probability >> 10];
         }
         let mut next = self.experts.contexts() * EACH;
+        if self.experts.maps_states() {
+            let states = &mut inputs[next..next + self.experts.contexts()];
+            self.states.predict(self.slots.present(), states, logistic);
+            next += self.experts.contexts();
+        }
         for (model, table) in lane.matches.iter_mut().zip(&self.match_tables) {
             (inputs[next], inputs[next + 1]) = model.inputs(table, partial, bit_index, logistic);
             inputs[next + 1] >>= 4;
@@ -284,13 +296,13 @@ impl Model {
         inputs[next] = 256;
 
         let classes = std::array::from_fn(|index: usize| lane.matches[index].class());
-        let sets = lane.trail.selectors(self.experts, partial, bit_index, classes);
+        let sets = lane.trail.selectors(partial, bit_index, classes);
         for (index, set) in sets.into_iter().enumerate() {
             self.mixed[index] = self.mixers[index].mix::<K>(&self.inputs, set, logistic);
         }
-        let octaves = self.last_mixer.mix::<K>(&self.mixed, lane.trail.final_set(self.experts), logistic);
+        let octaves = self.last_mixer.mix::<K>(&self.mixed, lane.trail.final_set(), logistic);
         let by_previous = self.maps[0].refine(octaves, lane.trail.previous() << 8 | partial);
-        let by_field = self.maps[1].refine(octaves, lane.trail.final_set(self.experts) << 8 | partial);
+        let by_field = self.maps[1].refine(octaves, lane.trail.final_set() << 8 | partial);
         let sum = 2 * logistic.squash(octaves) + by_previous + by_field;
         ((sum + 2) >> 2).clamp(1, 65535) as u16
     }
@@ -306,6 +318,9 @@ impl Model {
         }
         for (model, table) in lane.matches.iter().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
+        }
+        if self.experts.maps_states() {
+            self.states.update(bit);
         }
         self.slots.update::<K>(bit);
     }

@@ -125,6 +125,12 @@ impl Slots {
         self.slot[..self.contexts].iter().map(|&slot| slot as i32 >> PROBABILITY_SHIFT)
     }
 
+    /// The gathered slots.
+    #[inline(always)]
+    pub fn present(&self) -> &[u32] {
+        &self.slot[..self.contexts]
+    }
+
     /// Moves the gathered slots towards `bit` and on to the nibble's next node.
     #[inline(always)]
     pub fn update<K: Kernel>(&mut self, bit: bool) {

@@ -1,0 +1,188 @@
+//! What each layout's experts look at: the contexts' hashes, the match models' keys, the mixers' selectors.
+
+mod records;
+mod rows;
+mod text;
+
+use crate::layout::{Cursor, Layout, Structure};
+
+use super::slots::CONTEXTS;
+use records::{RECORD_CONTEXTS, RecordTrail};
+use rows::{ROW_CONTEXTS, RowTrail};
+use text::{TEXT_CONTEXTS, TextTrail};
+
+/// Mixers whose weight sets are selected each in its own way.
+pub const SELECTORS: usize = 4;
+/// Match models.
+pub const MATCHES: usize = 3;
+/// Fields told apart by selectors.
+const FIELD_CLASSES: usize = 256;
+
+/// Which experts work on a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Experts {
+    Text,
+    Records,
+    Rows,
+}
+
+/// What one lane's experts remember of its bytes.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    /// The last eight bytes, the latest lowest.
+    last: u64,
+    part: Part,
+}
+
+/// What they remember, per kind of experts.
+#[derive(Clone, Debug)]
+enum Part {
+    Text(TextTrail),
+    Records(RecordTrail),
+    Rows(Box<RowTrail>),
+}
+
+impl Experts {
+    pub fn new(layout: &Layout) -> Self {
+        match layout {
+            Layout::Plain => Experts::Text,
+            Layout::Records { .. } => Experts::Records,
+            Layout::Delimited { .. } => Experts::Rows,
+        }
+    }
+
+    /// Hashed contexts.
+    pub fn contexts(self) -> usize {
+        match self {
+            Experts::Text => TEXT_CONTEXTS,
+            Experts::Records => RECORD_CONTEXTS,
+            Experts::Rows => ROW_CONTEXTS,
+        }
+    }
+
+    /// Whether contexts have a third input, from the map of their slots' states.
+    pub fn maps_states(self) -> bool {
+        self != Experts::Rows
+    }
+
+    /// Where the counts of slots stop.
+    pub fn count_limit(self) -> usize {
+        match self {
+            Experts::Text | Experts::Records => 60,
+            Experts::Rows => 40,
+        }
+    }
+
+    /// Weight sets of each mixer.
+    pub fn selector_sizes(self) -> [usize; SELECTORS] {
+        match self {
+            Experts::Text => [256, 256 * 8, 16 * 16, 256 * 8],
+            Experts::Records => [256, 256 * 8, 16 * 16, 2048],
+            Experts::Rows => [FIELD_CLASSES * 8, 256, 16 * 16, 256],
+        }
+    }
+
+    /// Weight sets of the final mixer.
+    pub fn final_sets(self) -> usize {
+        FIELD_CLASSES
+    }
+}
+
+impl Trail {
+    pub fn new(layout: &Layout) -> Self {
+        let part = match *layout {
+            Layout::Plain => Part::Text(TextTrail::default()),
+            Layout::Records { length } => Part::Records(RecordTrail::new(usize::from(length))),
+            Layout::Delimited { .. } => Part::Rows(Box::default()),
+        };
+        Self { last: 0, part }
+    }
+
+    /// Takes note of the last byte of `history`, after the cursor did.
+    #[inline(always)]
+    pub fn advance(&mut self, cursor: &Cursor, history: &[u8]) {
+        let Some(&byte) = history.last() else { return };
+        self.last = self.last << 8 | u64::from(byte);
+        match (&mut self.part, cursor.structure()) {
+            (Part::Text(text), _) => text.advance(history, byte),
+            (Part::Records(records), _) => records.advance(history),
+            (Part::Rows(row), Structure::Rows(rows)) => row.advance(rows, cursor, history, byte),
+            (Part::Rows(_), _) => {}
+        }
+    }
+
+    /// The hashes of the contexts of the coming byte, given what the match models predict and the first one's class.
+    #[inline(always)]
+    pub fn contexts(&self, predicted: [Option<u8>; MATCHES], class: usize, hashes: &mut [u64; CONTEXTS]) {
+        let keys = match &self.part {
+            Part::Text(text) => text.keys(self.last, predicted, class),
+            Part::Records(records) => records.keys(self.last, predicted, class),
+            Part::Rows(row) => row.keys(self.last, predicted),
+        };
+        for (index, hash) in hashes.iter_mut().enumerate() {
+            *hash = mix(keys[index], index as u64 + 1);
+        }
+    }
+
+    /// The match models' keys: the last 16 bytes, the last 6, and one that the layout chooses.
+    #[inline(always)]
+    pub fn match_keys(&self, history: &[u8]) -> [u64; MATCHES] {
+        let longest = match history.len().checked_sub(16) {
+            Some(start) => {
+                let before = history[start..start + 8].iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+                mix(before, self.last)
+            }
+            None => 0,
+        };
+        let third = match &self.part {
+            Part::Text(text) => text.match_key(),
+            Part::Records(_) => self.last & 0xFFFF_FFFF,
+            Part::Rows(row) => row.match_key(),
+        };
+        [longest, mix(1, self.last & 0xFFFF_FFFF_FFFF), mix(2, third)]
+    }
+
+    /// The weight sets to use for a bit. `partial` is the byte so far with a leading 1, `bit_index` its length;
+    /// `classes` are the match models' classes of length.
+    #[inline(always)]
+    pub fn selectors(&self, partial: usize, bit_index: usize, classes: [usize; MATCHES]) -> [usize; SELECTORS] {
+        let previous = self.previous();
+        let matched = classes[0] * 16 + classes[1].max(classes[2]);
+        match &self.part {
+            Part::Text(_) => {
+                let before = (self.last >> 8 & 255) as usize;
+                [partial, previous * 8 + bit_index, matched, before * 8 + bit_index]
+            }
+            Part::Records(records) => {
+                [partial, previous * 8 + bit_index, matched, records.column() & 255 | (bit_index << 8)]
+            }
+            Part::Rows(row) => {
+                let matched = classes[0] * 16 + classes[2];
+                [row.place_class(partial, bit_index), partial, matched, previous]
+            }
+        }
+    }
+
+    /// The final mixer's weight set.
+    #[inline(always)]
+    pub fn final_set(&self) -> usize {
+        match &self.part {
+            Part::Text(_) => self.previous(),
+            Part::Records(records) => records.above(),
+            Part::Rows(row) => row.field_class(),
+        }
+    }
+
+    /// The last byte, 0 at the start.
+    #[inline(always)]
+    pub fn previous(&self) -> usize {
+        (self.last & 255) as usize
+    }
+}
+
+/// A hash of two values whose upper bits are well spread.
+#[inline(always)]
+fn mix(first: u64, second: u64) -> u64 {
+    let product = (first.rotate_left(25) ^ second).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    product ^ product >> 32
+}

@@ -1,0 +1,131 @@
+//! Delimited text: the field so far, with its neighbours to the left and above.
+
+use crate::layout::{Cursor, Rows};
+
+use super::super::slots::CONTEXTS;
+use super::{FIELD_CLASSES, MATCHES, mix};
+
+/// Contexts of [`RowTrail::keys`].
+pub const ROW_CONTEXTS: usize = 12;
+
+/// What the experts on delimited text remember of the record.
+#[derive(Clone, Debug, Default)]
+pub struct RowTrail {
+    field: usize,
+    offset: usize,
+    above: Option<u8>,
+    /// The byte after the one above, if the field above goes that far.
+    above_next: u8,
+    /// The byte at this offset of the field to the left.
+    left_byte: u8,
+    /// Hash of the field's number and its bytes so far.
+    prefix: u64,
+    /// Hashes of the record's finished fields and of the previous record's.
+    values: Vec<u64>,
+    values_above: Vec<u64>,
+    /// Bit i: whether the i-th field before this one equals the one above it.
+    equal: u64,
+    /// The first difference between this field and the one above, so far.
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Order {
+    #[default]
+    Equal,
+    Less,
+    Greater,
+}
+
+impl RowTrail {
+    #[inline(always)]
+    pub fn advance(&mut self, rows: &Rows, cursor: &Cursor, history: &[u8], byte: u8) {
+        let position = cursor.position();
+        if rows.start() < history.len() {
+            self.prefix = mix(self.prefix, u64::from(byte));
+            if self.order == Order::Equal {
+                self.order = match self.above {
+                    Some(above) if byte == above => Order::Equal,
+                    Some(above) if byte < above => Order::Less,
+                    _ => Order::Greater,
+                };
+            }
+        } else {
+            self.end_field(rows);
+        }
+        self.field = rows.field();
+        self.offset = usize::from(position.offset);
+        self.above = position.above;
+        self.above_next = match rows.previous().get(self.field) {
+            Some(span) if span.start + self.offset < span.end => history[span.start + self.offset + 1],
+            _ => 0,
+        };
+        self.left_byte = match rows.current().last() {
+            Some(span) if span.start + self.offset <= span.end => history[span.start + self.offset],
+            _ => 0,
+        };
+    }
+
+    #[inline(always)]
+    fn end_field(&mut self, rows: &Rows) {
+        let same = self.values_above.get(self.values.len()) == Some(&self.prefix);
+        self.equal = self.equal << 1 | u64::from(same);
+        self.values.push(self.prefix);
+        if rows.field() == 0 {
+            std::mem::swap(&mut self.values, &mut self.values_above);
+            self.values.clear();
+            self.equal = 0;
+        }
+        self.prefix = rows.field() as u64 + 1;
+        self.order = Order::Equal;
+    }
+
+    /// The hash of the `distance`-th field to the left, 0 if there is none.
+    #[inline(always)]
+    fn left(&self, distance: usize) -> u64 {
+        self.values.len().checked_sub(distance).map_or(0, |index| self.values[index])
+    }
+
+    /// A key for the match model that follows fields: the field so far and the one to its left.
+    #[inline(always)]
+    pub fn match_key(&self) -> u64 {
+        mix(self.prefix, self.left(1))
+    }
+
+    /// The field, its offset up to 3, and whether the byte above still agrees with `partial`.
+    #[inline(always)]
+    pub fn place_class(&self, partial: usize, bit_index: usize) -> usize {
+        let agrees = self.above.is_some_and(|above| (usize::from(above) | 256) >> (8 - bit_index) == partial);
+        (self.field_class() * 4 + self.offset.min(3)) * 2 + usize::from(agrees)
+    }
+
+    /// The field, as far as selectors tell it.
+    #[inline(always)]
+    pub fn field_class(&self) -> usize {
+        self.field.min(FIELD_CLASSES - 1)
+    }
+
+    /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
+    #[inline(always)]
+    pub fn keys(&self, last: u64, predicted: [Option<u8>; MATCHES]) -> [u64; CONTEXTS] {
+        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
+        let guess = |index: usize| predicted[index].map_or(256, u64::from);
+        let place = mix(self.field as u64, self.offset as u64);
+        let above = self.above.map_or(256, u64::from) << 8 | u64::from(self.above_next);
+        let difference = self.order as u64;
+        let mut keys = [0; CONTEXTS];
+        keys[0] = order(1);
+        keys[1] = order(3);
+        keys[2] = order(5);
+        keys[3] = self.prefix;
+        keys[4] = mix(self.prefix, self.left(2));
+        keys[5] = mix(self.prefix, self.equal);
+        keys[6] = mix(self.prefix, self.left(1));
+        keys[7] = mix(place, above << 2 | difference);
+        keys[8] = mix(place, u64::from(self.left_byte) << 2 | difference);
+        keys[9] = guess(2) << 16 | guess(0).min(guess(1));
+        keys[10] = place;
+        keys[11] = mix(mix(self.prefix, self.left(1)), self.left(2));
+        keys
+    }
+}

@@ -1,0 +1,110 @@
+//! Text without records: words, lines, keys and tokens.
+
+use super::super::slots::CONTEXTS;
+use super::{MATCHES, mix};
+
+/// Contexts of [`TextTrail::keys`].
+pub const TEXT_CONTEXTS: usize = 24;
+
+/// What the experts on text remember.
+#[derive(Clone, Debug, Default)]
+pub struct TextTrail {
+    /// Hash of the word (letters, digits, bytes from 128, in lower case) that the last byte ended, 0 outside of words.
+    word: u64,
+    /// The words before it, latest first.
+    words: [u64; 2],
+    /// The last tokens, latest first: words with runs of digits collapsed, and each other byte.
+    shapes: [u64; 3],
+    shape: u64,
+    /// The word before the last ':' or '=', or the name after the last '<'.
+    key: u64,
+    tag_open: bool,
+    /// Where this line and the one before it start in the lane.
+    line: usize,
+    line_before: usize,
+    /// The line's first word.
+    head: u64,
+    /// The byte above the coming one in the line before, and the one after that; 0 if there is none.
+    above: [u8; 2],
+    column: usize,
+}
+
+impl TextTrail {
+    /// Takes note of the last byte of `history`, which is `byte`.
+    #[inline(always)]
+    pub fn advance(&mut self, history: &[u8], byte: u8) {
+        if byte.is_ascii_alphanumeric() || byte >= 128 {
+            self.word = mix(self.word.max(1), u64::from(byte.to_ascii_lowercase()));
+            let shaped = if byte.is_ascii_digit() { b'0' } else { byte };
+            if shaped != b'0' || !history[..history.len() - 1].last().is_some_and(u8::is_ascii_digit) {
+                self.shape = mix(self.shape.max(1), u64::from(shaped));
+            }
+        } else {
+            self.end_word(byte);
+        }
+        if byte == b'\n' {
+            (self.line_before, self.line, self.head) = (self.line, history.len(), 0);
+        }
+        self.column = history.len() - self.line;
+        let place = self.line_before + self.column;
+        let within = |place: usize| if place < self.line { history[place] } else { 0 };
+        self.above = [within(place), within(place + 1)];
+    }
+
+    #[inline(always)]
+    fn end_word(&mut self, byte: u8) {
+        if self.word != 0 {
+            if self.tag_open || byte == b':' || byte == b'=' {
+                self.key = self.word;
+            }
+            if self.head == 0 {
+                self.head = self.word;
+            }
+            self.words = [self.word, self.words[0]];
+            self.shapes = [self.shape, self.shapes[0], self.shapes[1]];
+            (self.word, self.shape) = (0, 0);
+            self.tag_open = false;
+        } else if byte == b':' || byte == b'=' {
+            self.key = self.words[0];
+        }
+        self.tag_open |= byte == b'<';
+        self.shapes = [u64::from(byte), self.shapes[0], self.shapes[1]];
+    }
+
+    /// A key for the match model that follows tokens.
+    #[inline(always)]
+    pub fn match_key(&self) -> u64 {
+        mix(mix(mix(self.word, self.shapes[0]), self.shapes[1]), self.shapes[2])
+    }
+
+    /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
+    #[inline(always)]
+    pub fn keys(&self, last: u64, predicted: [Option<u8>; MATCHES], class: usize) -> [u64; CONTEXTS] {
+        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
+        let guess = |index: usize| predicted[index].map_or(256, u64::from);
+        let [above, above_next] = self.above.map(u64::from);
+        let column = self.column.min(255) as u64;
+        let mut keys = [0; CONTEXTS];
+        for (key, count) in keys.iter_mut().zip([1, 2, 3, 4, 5, 6, 8]) {
+            *key = order(count);
+        }
+        keys[7] = mix(self.word, order(1));
+        keys[8] = mix(self.word, self.words[0]);
+        keys[9] = mix(mix(self.word, self.words[0]), self.words[1]);
+        keys[10] = mix(self.word, self.key);
+        keys[11] = self.match_key();
+        keys[12] = mix(self.word, mix(self.shapes[0], self.shapes[1]));
+        keys[13] = column << 16 | above << 8 | above_next;
+        keys[14] = above << 16 | above_next << 8 | order(1);
+        keys[15] = mix(self.word, self.head);
+        keys[16] = order(3) >> 8;
+        keys[17] = order(4) >> 8;
+        keys[18] = last & 0xFF00FF;
+        keys[19] = guess(0) << 32 | guess(2) << 16 | class as u64;
+        keys[20] = mix(self.words[0], order(1));
+        keys[21] = mix(self.key, order(3));
+        keys[22] = mix(self.head, column << 8 | order(1));
+        keys[23] = order(7);
+        keys
+    }
+}

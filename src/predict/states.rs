@@ -1,0 +1,57 @@
+//! What became of slots that were in the same state: an indirect, adaptive probability for each.
+
+use super::apm::Cell;
+use super::logistic::Logistic;
+use super::slots::{CONTEXTS, COUNT_SHIFT};
+
+/// States told apart: 8 classes of count, 16 of history, 32 of probability.
+const STATES: usize = 8 * 16 * 32;
+
+/// One map from state to probability per context.
+pub struct StateMaps {
+    cells: Vec<Cell>,
+    present: [usize; CONTEXTS],
+    contexts: usize,
+}
+
+impl StateMaps {
+    pub fn new(contexts: usize) -> Self {
+        let cells: Vec<Cell> =
+            (0..STATES * contexts).map(|index| Cell::new((index as u32 & 31) << 11 | 1 << 10)).collect();
+        Self { cells, present: [0; CONTEXTS], contexts }
+    }
+
+    /// Writes the log-odds that each context's map gives for its slot.
+    #[inline(always)]
+    pub fn predict(&mut self, slots: &[u32], octaves: &mut [i32], logistic: &Logistic) {
+        for (context, &slot) in slots.iter().enumerate() {
+            let cell = context * STATES + state(slot);
+            self.present[context] = cell;
+            let known = slot >> COUNT_SHIFT & 63 > 0;
+            octaves[context] = if known { logistic.stretch(self.cells[cell].probability()) } else { 0 };
+        }
+    }
+
+    /// Learns the bit that followed.
+    #[inline(always)]
+    pub fn update(&mut self, bit: bool) {
+        for &cell in &self.present[..self.contexts] {
+            self.cells[cell].update(bit, 255);
+        }
+    }
+}
+
+/// The state of a slot: its probability's top five bits, its history, the class of its count.
+#[inline(always)]
+fn state(slot: u32) -> usize {
+    let probability = (slot >> 27) ^ 16;
+    let count = slot >> COUNT_SHIFT & 63;
+    let class = match count {
+        0..=3 => count,
+        4..=5 => 4,
+        6..=9 => 5,
+        10..=31 => 6,
+        _ => 7,
+    };
+    ((class << 4 | slot & 15) << 5 | probability) as usize
+}
