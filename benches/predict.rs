@@ -25,16 +25,27 @@ fn main() {
 }
 
 fn measure(file: &str, bytes: &[u8], lanes: usize, bits: u8) {
-    let layout = Layout::detect(&bytes[..bytes.len().min(1 << 20)]);
+    let layout = Layout::detect(&bytes[..bytes.len().min(2 << 20)]);
     let start = Instant::now();
     let coded = cost(bytes, &layout, lanes, bits);
     let seconds = start.elapsed().as_secs_f64();
     let length = bytes.len() as f64;
-    println!(
-        "{length:>12} {coded:>12.0} {:>7.4} {:>6.3}  {file} {layout:?}",
-        coded * 8.0 / length,
-        length / seconds / 1e6
-    );
+    let (rate, speed, name) = (coded * 8.0 / length, length / seconds / 1e6, name(&layout));
+    println!("{length:>12} {coded:>12.0} {rate:>7.4} {speed:>6.3}  {file} {name}");
+}
+
+fn name(layout: &Layout) -> String {
+    match layout {
+        Layout::Delimited { delimiter, quote, columns } => {
+            let relations: usize = columns.iter().map(|column| column.relations.len()).sum();
+            format!(
+                "{} columns by {:?}, quotes {quote:?}, {relations} relations",
+                columns.len(),
+                char::from(*delimiter)
+            )
+        }
+        other => format!("{other:?}"),
+    }
 }
 
 /// Bytes that an ideal coder would need.

@@ -66,17 +66,17 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut bytes = hex("894e4e435a0d0a1a010707020616012c004268302e4dc801");
+    let mut bytes = hex("894e4e435a0d0a1a010807020616012c0000883047954dc801");
     bytes.extend(0..200);
-    bytes.extend(hex("682bc0d8420000c24124355f658d3c616263c2412435"));
-    bytes.extend(hex("4201020102598e6d3b74303ea378797a67ba8eeb"));
-    bytes.extend(hex("491214a66a2a31b58346fc0b0000005a434e4e"));
+    bytes.extend(hex("06712ff1420000c2412435fab316ca616263c2412435"));
+    bytes.extend(hex("4201020102598e6d3ba2f9fe1f78797a67ba8eeb"));
+    bytes.extend(hex("491214a66a2a311055dd0a0b0000005a434e4e"));
     bytes
 }
 
 #[test]
 fn the_format_is_what_its_description_says() {
-    let layout = Layout::Delimited { delimiter: b',', quote: None };
+    let layout = Layout::Delimited { delimiter: b',', quote: None, columns: Vec::new() };
     let parts = Parts {
         header: Header { layout, ..header(7, 2) },
         model: Some((0..200).collect()),
@@ -91,7 +91,10 @@ fn the_format_is_what_its_description_says() {
 
 #[test]
 fn a_small_archive_has_at_most_40_bytes_around_its_payload() {
-    let header = Header { layout: Layout::Delimited { delimiter: b',', quote: Some(b'"') }, ..header(65_000, 1) };
+    let header = Header {
+        layout: Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
+        ..header(65_000, 1)
+    };
     let block = BlockHeader { method: coded(&[9000]), crc: 1 };
     let bytes = Parts { header, model: None, blocks: vec![(block, vec![0; 9000])] }.write();
     assert!(bytes.len() <= 9040, "{} bytes", bytes.len() - 9000);

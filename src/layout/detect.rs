@@ -1,6 +1,7 @@
 //! Which layout a sample follows.
 
-use super::{FIELDS, Layout, Rows};
+use super::survey::survey;
+use super::{Layout, Rows};
 
 /// Lines looked at.
 const LINES: usize = 4096;
@@ -20,14 +21,17 @@ pub fn detect(sample: &[u8]) -> Layout {
         return Layout::Plain;
     }
     let quote = quote(&lines);
-    let mut best = (0, Layout::Plain);
+    let mut best = (0, None);
     for delimiter in DELIMITERS {
         let score = regularity(&lines, delimiter, quote);
         if score > best.0 {
-            best = (score, Layout::Delimited { delimiter, quote });
+            best = (score, Some(delimiter));
         }
     }
-    best.1
+    match best.1 {
+        Some(delimiter) => Layout::Delimited { delimiter, quote, columns: survey(sample, delimiter, quote) },
+        None => Layout::Plain,
+    }
 }
 
 /// The sample's lines without their line feeds; the last one, which may be cut off, only if it ends with one.

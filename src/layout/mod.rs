@@ -2,27 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
+mod columns;
 mod detect;
 mod rows;
+mod survey;
 
-pub(crate) use rows::{FIELDS, Rows};
+pub use columns::{Column, Format, Relation, Source};
+pub(crate) use columns::{RELATIONS, TEXT_MAX};
+pub(crate) use rows::Rows;
 
 /// The structure that a file's bytes follow, as detected at compression and kept in the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
     /// Text, or nothing known.
     Plain,
-    /// Binary data in records of one length.
-    Records {
-        /// Bytes in a record; 1 if no length stands out.
-        length: u16,
-    },
     /// Records end with a line feed; `delimiter` parts their fields, unless between `quote`s.
     Delimited {
         /// The byte between two fields.
         delimiter: u8,
         /// The byte that opens and closes a field in which the delimiter is an ordinary byte.
+        #[serde(with = "one_byte")]
         quote: Option<u8>,
+        /// What is known of the columns, from the first on; those not listed are unknown.
+        columns: Vec<Column>,
+    },
+    /// Binary data in records of one length.
+    Records {
+        /// Bytes in a record; 1 if no length stands out.
+        length: u16,
     },
 }
 
@@ -61,10 +68,10 @@ impl Layout {
 
     /// A cursor at the start of a lane.
     pub fn cursor(&self) -> Cursor {
-        let structure = match *self {
+        let structure = match self {
             Layout::Plain => Structure::Plain,
-            Layout::Records { length } => Structure::Records { length: usize::from(length.max(1)) },
-            Layout::Delimited { delimiter, quote } => Structure::Rows(Rows::new(delimiter, quote)),
+            Layout::Records { length } => Structure::Records { length: usize::from((*length).max(1)) },
+            Layout::Delimited { delimiter, quote, .. } => Structure::Rows(Rows::new(*delimiter, *quote)),
         };
         Cursor { structure, position: Position::default() }
     }
@@ -97,6 +104,19 @@ impl Cursor {
     #[inline(always)]
     pub(crate) fn structure(&self) -> &Structure {
         &self.structure
+    }
+}
+
+/// An optional byte other than 0, written as one byte.
+mod one_byte {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(byte: &Option<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+        byte.unwrap_or(0).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+        u8::deserialize(deserializer).map(|byte| (byte != 0).then_some(byte))
     }
 }
 

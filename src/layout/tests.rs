@@ -34,17 +34,18 @@ const TABLE: &[u8] = b"id,name,city\n1,Anna,Ulm\n22,Bo,Bonn\n333,Cy,Rom\n4,Dee,L
 #[test]
 fn a_small_table_is_found_and_followed() {
     let layout = Layout::detect(TABLE);
-    assert_eq!(layout, Layout::Delimited { delimiter: b',', quote: None });
+    assert_eq!(layout, Layout::Delimited { delimiter: b',', quote: None, columns: Vec::new() });
     assert_eq!(cursor_positions(&layout, TABLE), naive_positions(TABLE, b','));
 }
 
 #[test]
 fn a_quoted_delimiter_stays_in_its_field_and_a_stray_quote_ends_with_its_line() {
     let text = b"1,\"a,b\",c\n2,\"x,y\n3,d,e\n";
-    let fields: Vec<u16> = cursor_positions(&Layout::Delimited { delimiter: b',', quote: Some(b'"') }, text)
-        .iter()
-        .map(|position| position.field)
-        .collect();
+    let fields: Vec<u16> =
+        cursor_positions(&Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() }, text)
+            .iter()
+            .map(|position| position.field)
+            .collect();
     assert_eq!(fields, [0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 0, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2, 2]);
 }
 
@@ -52,7 +53,7 @@ fn a_quoted_delimiter_stays_in_its_field_and_a_stray_quote_ends_with_its_line() 
 fn each_delimiter_is_found_and_prose_and_binary_are_plain() {
     for delimiter in *b",;\t|" {
         let table: Vec<u8> = TABLE.iter().map(|&byte| if byte == b',' { delimiter } else { byte }).collect();
-        assert_eq!(Layout::detect(&table), Layout::Delimited { delimiter, quote: None });
+        assert_eq!(Layout::detect(&table), Layout::Delimited { delimiter, quote: None, columns: Vec::new() });
     }
     let prose = b"It was the best of times, it was the worst of times, it was the age of wisdom, it was\nthe age of \
         foolishness, it was the epoch of belief,\nit was the season of Light, it was the season of Darkness, it was the \
@@ -65,13 +66,13 @@ fn each_delimiter_is_found_and_prose_and_binary_are_plain() {
 #[test]
 fn ragged_rows_and_windows_line_ends_do_not_hide_a_table() {
     let text = b"a;b;c\r\n1;2;3\r\n4;5;6\r\n7;8\r\n6;7;8\r\n9;10;11\r\n1;2;3\r\n";
-    assert_eq!(Layout::detect(text), Layout::Delimited { delimiter: b';', quote: None });
+    assert_eq!(Layout::detect(text), Layout::Delimited { delimiter: b';', quote: None, columns: Vec::new() });
 }
 
 proptest! {
     #[test]
     fn the_cursor_agrees_with_splitting_the_text(text in proptest::collection::vec(prop_oneof![Just(b','), Just(b'\n'), any::<u8>()], 0..400)) {
-        let layout = Layout::Delimited { delimiter: b',', quote: None };
+        let layout = Layout::Delimited { delimiter: b',', quote: None, columns: Vec::new() };
         prop_assert_eq!(cursor_positions(&layout, &text), naive_positions(&text, b','));
     }
 

@@ -103,7 +103,7 @@ impl Predictor {
     /// Bytes of memory that a block of `length` bytes takes in tables and for itself.
     pub fn memory(layout: &Layout, tables: Tables, length: usize) -> u64 {
         let bits = table_bits(tables, length);
-        let lines = Experts::new(&layout.cursor()).contexts() as u64 * 64;
+        let lines = Experts::new(layout).contexts() as u64 * 64;
         let matches = MATCHES as u64 * 8 * 4;
         ((lines + matches) << bits) + length as u64
     }

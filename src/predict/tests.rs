@@ -125,7 +125,11 @@ const SOURCE: &[u8] = include_bytes!("mod.rs").first_chunk::<6000>().unwrap();
 fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
     let table = table();
     for text in [SOURCE, &table, b"", b"x", &[255; 3000]] {
-        for layout in [Layout::Plain, Layout::detect(text), Layout::Delimited { delimiter: b',', quote: Some(b'"') }] {
+        for layout in [
+            Layout::Plain,
+            Layout::detect(text),
+            Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
+        ] {
             for lanes in [1, 3] {
                 let code = encode(text, &layout, lanes, true);
                 assert!(decode(code, &layout, text.len(), lanes) == text, "{layout:?}, {lanes} lanes");

@@ -1,5 +1,6 @@
 //! What each layout's experts look at: the contexts' hashes, the match models' keys, the mixers' selectors.
 
+mod guess;
 mod records;
 mod rows;
 mod text;
@@ -90,10 +91,10 @@ impl Experts {
 
 impl Trail {
     pub fn new(layout: &Layout) -> Self {
-        let part = match *layout {
+        let part = match layout {
             Layout::Plain => Part::Text(TextTrail::default()),
-            Layout::Records { length } => Part::Records(RecordTrail::new(usize::from(length))),
-            Layout::Delimited { .. } => Part::Rows(Box::default()),
+            Layout::Records { length } => Part::Records(RecordTrail::new(usize::from(*length))),
+            Layout::Delimited { columns, .. } => Part::Rows(Box::new(RowTrail::new(columns))),
         };
         Self { last: 0, part }
     }

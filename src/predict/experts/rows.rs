@@ -1,16 +1,26 @@
 //! Delimited text: the field so far, with its neighbours to the left and above.
 
-use crate::layout::{Cursor, Rows};
+use std::sync::Arc;
+
+use crate::layout::{Column, Cursor, Format, RELATIONS, Rows, Source};
 
 use super::super::slots::CONTEXTS;
+use super::guess::{FloatDigits, Guess};
 use super::{FIELD_CLASSES, MATCHES, mix};
 
 /// Contexts of [`RowTrail::keys`].
-pub const ROW_CONTEXTS: usize = 12;
+pub const ROW_CONTEXTS: usize = 20;
 
 /// What the experts on delimited text remember of the record.
 #[derive(Clone, Debug, Default)]
 pub struct RowTrail {
+    columns: Arc<[Column]>,
+    /// The numbers of the record's finished fields, where they have one, and of the previous record's.
+    numbers: Vec<Option<i64>>,
+    numbers_above: Vec<Option<i64>>,
+    /// What the column's relations say of this field.
+    guesses: [Guess; RELATIONS],
+    float: FloatDigits,
     field: usize,
     offset: usize,
     above: Option<u8>,
@@ -38,11 +48,22 @@ enum Order {
 }
 
 impl RowTrail {
+    pub fn new(columns: &[Column]) -> Self {
+        let mut trail = Self { columns: columns.into(), ..Self::default() };
+        trail.prefix = 1;
+        trail.open_field();
+        trail
+    }
+
     #[inline(always)]
     pub fn advance(&mut self, rows: &Rows, cursor: &Cursor, history: &[u8], byte: u8) {
         let position = cursor.position();
         if rows.start() < history.len() {
             self.prefix = mix(self.prefix, u64::from(byte));
+            self.float.advance(byte);
+            for guess in &mut self.guesses {
+                guess.advance(self.offset, byte);
+            }
             if self.order == Order::Equal {
                 self.order = match self.above {
                     Some(above) if byte == above => Order::Equal,
@@ -51,7 +72,7 @@ impl RowTrail {
                 };
             }
         } else {
-            self.end_field(rows);
+            self.end_field(rows, history);
         }
         self.field = rows.field();
         self.offset = usize::from(position.offset);
@@ -67,17 +88,48 @@ impl RowTrail {
     }
 
     #[inline(always)]
-    fn end_field(&mut self, rows: &Rows) {
+    fn end_field(&mut self, rows: &Rows, history: &[u8]) {
         let same = self.values_above.get(self.values.len()) == Some(&self.prefix);
         self.equal = self.equal << 1 | u64::from(same);
         self.values.push(self.prefix);
+        let ended = rows.current().last().or(rows.previous().last()).copied().unwrap_or_default();
+        let column = self.columns.get(self.field).filter(|column| column.format != Format::Text);
+        self.numbers.push(column.and_then(|column| column.parse(&history[ended.start..ended.end])));
         if rows.field() == 0 {
             std::mem::swap(&mut self.values, &mut self.values_above);
             self.values.clear();
+            std::mem::swap(&mut self.numbers, &mut self.numbers_above);
+            self.numbers.clear();
             self.equal = 0;
         }
         self.prefix = rows.field() as u64 + 1;
         self.order = Order::Equal;
+        self.field = rows.field();
+        self.open_field();
+    }
+
+    /// Evaluates the relations of the field that now begins.
+    #[inline(always)]
+    fn open_field(&mut self) {
+        self.float = FloatDigits::default();
+        self.guesses = [Guess::default(); RELATIONS];
+        let Some(column) = self.columns.get(self.field) else { return };
+        for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
+            let number = |source: Source| {
+                let numbers = if source.above { &self.numbers_above } else { &self.numbers };
+                numbers.get(usize::from(source.field)).copied().flatten()
+            };
+            if let Some(value) = relation.predict(number) {
+                *guess = Guess::new(column, value);
+            }
+        }
+    }
+
+    /// The hash of a field's value, 0 if there is none.
+    #[inline(always)]
+    fn value(&self, source: Source) -> u64 {
+        let values = if source.above { &self.values_above } else { &self.values };
+        values.get(usize::from(source.field)).copied().unwrap_or(0)
     }
 
     /// The hash of the `distance`-th field to the left, 0 if there is none.
@@ -126,6 +178,21 @@ impl RowTrail {
         keys[9] = guess(2) << 16 | guess(0).min(guess(1));
         keys[10] = place;
         keys[11] = mix(mix(self.prefix, self.left(1)), self.left(2));
+
+        let same_above = Source { above: true, field: self.field as u16 };
+        let column = self.columns.get(self.field);
+        let best = column.and_then(|column| column.best).unwrap_or(same_above);
+        keys[12] = mix(self.prefix, self.value(best));
+        keys[13] = match column.and_then(|column| column.pair) {
+            Some([first, second]) => mix(mix(self.prefix, self.value(first)), self.value(second)),
+            None => mix(mix(self.prefix, self.value(same_above)), self.left(1)),
+        };
+        keys[14] = self.float.key().unwrap_or(mix(3, order(2)));
+        keys[15] = self.guesses[0].key(self.field, self.offset).unwrap_or(mix(4, order(4)));
+        keys[16] = self.guesses[0].size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size));
+        keys[17] = self.guesses[1].key(self.field, self.offset).unwrap_or(mix(5, order(6)));
+        keys[18] = self.guesses[1].size().map_or(mix(self.field as u64, order(3)), |size| mix(self.prefix, size));
+        keys[19] = mix(place, order(2));
         keys
     }
 }

@@ -1,0 +1,306 @@
+//! What is known of a table's columns: how their numbers are written and what other columns say of them.
+//!
+//! All arithmetic is on integers: a column's numbers count units of its last decimal, times count seconds.
+
+use serde::{Deserialize, Serialize};
+
+/// One column of delimited text. An empty one knows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// How its values are written.
+    pub format: Format,
+    /// Bytes before the value proper: an opening quote, a key.
+    pub lead: u8,
+    /// The field whose value tells most of this column's.
+    pub best: Option<Source>,
+    /// The two fields whose values together tell most.
+    pub pair: Option<[Source; 2]>,
+    /// At most [`RELATIONS`].
+    pub relations: Vec<Relation>,
+}
+
+/// Relations of one column.
+pub const RELATIONS: usize = 2;
+
+/// How a column's values are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// Not as numbers.
+    #[default]
+    Text,
+    /// Decimal numbers with at most `most` decimals (up to 9), trailing zeros omitted while there are more than `least`.
+    Number {
+        /// Fewest decimals; at most 9 count.
+        least: u8,
+        /// Most decimals; at most 9 count.
+        most: u8,
+    },
+    /// `YYYY?MM?DD?hh?mm?ss`, or its first 10 bytes, or its last 8: the separators are those of this sample value.
+    Time {
+        /// A value as it stands in the file.
+        sample: String,
+    },
+}
+
+/// Another field of this record, or any field of the previous one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// In the previous record.
+    pub above: bool,
+    /// The column.
+    pub field: u16,
+}
+
+/// A linear form of other fields' values that predicts a column's: (constant + sum of factor · value + 2^19) >> 20.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relation {
+    /// In 1/2^20 of the column's unit.
+    pub constant: i64,
+    /// Factors in 1/2^20, each with its field; fields' values are in units of their own columns.
+    pub terms: Vec<(i64, Source)>,
+}
+
+/// Binary places of factors.
+pub const FACTOR_BITS: u32 = 20;
+
+/// Values beyond this are not calculated with.
+pub const VALUE_MAX: i64 = 1_000_000_000_000_000;
+
+/// Most decimals of numbers that are calculated with.
+const DECIMALS: usize = 9;
+
+/// Longest rendered value.
+pub const TEXT_MAX: usize = 24;
+
+impl Relation {
+    /// The predicted value, if all fields have one. `value` gives a field's.
+    pub fn predict(&self, value: impl Fn(Source) -> Option<i64>) -> Option<i64> {
+        let mut sum = i128::from(self.constant) + (1 << (FACTOR_BITS - 1));
+        for &(factor, source) in &self.terms {
+            sum += i128::from(factor) * i128::from(value(source)?);
+        }
+        i64::try_from(sum >> FACTOR_BITS).ok().filter(|value| value.abs() <= VALUE_MAX)
+    }
+}
+
+impl Column {
+    /// The value of `field`, the whole field's bytes, if it is written as expected.
+    pub fn parse(&self, field: &[u8]) -> Option<i64> {
+        let text = field.get(usize::from(self.lead)..)?;
+        match &self.format {
+            Format::Text => None,
+            Format::Number { most, .. } => parse_number(text, usize::from(*most).min(DECIMALS)),
+            Format::Time { sample } => parse_time(text, sample.as_bytes()),
+        }
+    }
+
+    /// How `value` would be written, without the lead: the text and its length.
+    pub fn render(&self, value: i64) -> ([u8; TEXT_MAX], usize) {
+        let mut text = [0; TEXT_MAX];
+        let length = match &self.format {
+            Format::Text => 0,
+            Format::Number { least, most } => {
+                let most = usize::from(*most).min(DECIMALS);
+                render_number(value, usize::from(*least).min(most), most, &mut text)
+            }
+            Format::Time { sample } => render_time(value, sample.as_bytes(), &mut text),
+        };
+        (text, length)
+    }
+}
+
+/// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 in all, a point and at most
+/// `most` digits, then the end or a byte that does not belong to numbers or words.
+pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
+    let negative = text.first() == Some(&b'-');
+    let (mut value, mut digits, mut decimals, mut point) = (0i64, 0, 0, false);
+    for &byte in &text[usize::from(negative)..] {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                digits += 1;
+                decimals += usize::from(point);
+                if digits > 15 || decimals > most {
+                    return None;
+                }
+            }
+            b'.' if !point && digits > 0 => point = true,
+            b'"' | b'\'' | b')' | b'}' | b']' | b' ' | b'\r' | b'%' => break,
+            _ => return None,
+        }
+    }
+    let scaled = value.checked_mul(10i64.pow((most - decimals) as u32))?;
+    (digits > 0 && scaled <= VALUE_MAX).then_some(if negative { -scaled } else { scaled })
+}
+
+fn render_number(value: i64, least: usize, most: usize, text: &mut [u8; TEXT_MAX]) -> usize {
+    let mut magnitude = value.unsigned_abs();
+    let mut decimals = most;
+    while decimals > least && magnitude.is_multiple_of(10) {
+        magnitude /= 10;
+        decimals -= 1;
+    }
+    // The digits from the last to the first, at least one before the point.
+    let mut length = 0;
+    let mut push = |byte| {
+        text[length] = byte;
+        length += 1;
+    };
+    let mut place = 0;
+    while magnitude > 0 || place <= decimals {
+        if place == decimals && decimals > 0 {
+            push(b'.');
+        }
+        push(b'0' + (magnitude % 10) as u8);
+        magnitude /= 10;
+        place += 1;
+    }
+    if value < 0 {
+        push(b'-');
+    }
+    text[..length].reverse();
+    length
+}
+
+/// Places of the digits of year, month, day, hour, minute and second within `YYYY?MM?DD?hh?mm?ss`.
+const PARTS: [(usize, usize); 6] = [(0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2)];
+
+/// The parts that a value of `length` bytes has and where its first byte stands in the full pattern.
+fn parts(length: usize) -> Option<(std::ops::Range<usize>, usize)> {
+    match length {
+        19 => Some((0..6, 0)),
+        10 => Some((0..3, 0)),
+        8 => Some((3..6, 11)),
+        _ => None,
+    }
+}
+
+/// Seconds since 0000-03-01 00:00:00 of the text, which must have the separators of `sample`.
+pub fn parse_time(text: &[u8], sample: &[u8]) -> Option<i64> {
+    let (parts, start) = parts(sample.len())?;
+    let text = text.get(..sample.len())?;
+    if text
+        .iter()
+        .zip(sample)
+        .any(|(byte, like)| byte.is_ascii_digit() != like.is_ascii_digit() || (byte != like && !like.is_ascii_digit()))
+    {
+        return None;
+    }
+    let mut numbers = [0, 3, 1, 0, 0, 0];
+    for part in parts {
+        let (place, digits) = PARTS[part];
+        let digits = text.get(place - start..place - start + digits)?;
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        numbers[part] = digits.iter().fold(0, |sum, &digit| sum * 10 + i64::from(digit - b'0'));
+    }
+    let [year, month, day, hour, minute, second] = numbers;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    Some(days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second)
+}
+
+fn render_time(value: i64, sample: &[u8], text: &mut [u8; TEXT_MAX]) -> usize {
+    let Some((parts, start)) = parts(sample.len()) else { return 0 };
+    let (year, month, day) = date(value.div_euclid(86400));
+    let seconds = value.rem_euclid(86400);
+    let numbers = [year, month, day, seconds / 3600, seconds / 60 % 60, seconds % 60];
+    text[..sample.len()].copy_from_slice(sample);
+    for part in parts {
+        let (place, digits) = PARTS[part];
+        let mut number = numbers[part].rem_euclid(10000);
+        for digit in (0..digits).rev() {
+            text[place - start + digit] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    }
+    sample.len()
+}
+
+/// Days from 0000-03-01 to a date of the Gregorian calendar (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let month_from_march = (month + 9) % 12;
+    year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * month_from_march + 2) / 5
+        + day
+        - 1
+}
+
+/// The date that lies `days` after 0000-03-01: the inverse of [`days`].
+fn date(days: i64) -> (i64, i64, i64) {
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rendered(format: Format, value: i64) -> Vec<u8> {
+        let (text, length) = Column { format, ..Column::default() }.render(value);
+        text[..length].to_vec()
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_column_writes_them() {
+        let trimmed = || Format::Number { least: 0, most: 2 };
+        assert_eq!(rendered(trimmed(), 2650), b"26.5");
+        assert_eq!(rendered(trimmed(), 0), b"0");
+        assert_eq!(rendered(trimmed(), -5), b"-0.05");
+        assert_eq!(rendered(Format::Number { least: 1, most: 2 }, 900), b"9.0");
+        assert_eq!(rendered(Format::Number { least: 5, most: 5 }, 120565), b"1.20565");
+        let column = Column { format: trimmed(), lead: 4, ..Column::default() };
+        assert_eq!(column.parse(b"\"a\":26.5}"), Some(2650));
+        for odd in [
+            &b"\"a\":1e5"[..],
+            b"\"a\":",
+            b"\"a",
+            b"\"a\":1.234",
+            b"\"a\":1,5",
+            b"\"a\":99999999999999999999",
+            b"\"a\":-",
+        ] {
+            assert_eq!(column.parse(odd), None);
+        }
+    }
+
+    #[test]
+    fn times_follow_the_calendar() {
+        let format = || Format::Time { sample: "2020-03-01 00:20:18".into() };
+        let column = Column { format: format(), ..Column::default() };
+        let last_of_february = column.parse(b"2020-02-29 23:59:59").unwrap();
+        assert_eq!(rendered(format(), last_of_february + 1), b"2020-03-01 00:00:00");
+        assert_eq!(column.parse(b"2020-02-29T23:59:59"), None);
+        assert_eq!(column.parse(b"2020-13-29 23:59:59"), None);
+        let clock = Column { format: Format::Time { sample: "09:00:00".into() }, ..Column::default() };
+        assert_eq!(rendered(clock.format.clone(), clock.parse(b"23:30:00").unwrap() + 3600), b"00:30:00");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_rendered_parses_back(value in -VALUE_MAX..=VALUE_MAX, least in 0..=9u8, more in 0..=9u8, seconds in 0..300_000_000_000i64) {
+            let most = (least + more).min(9);
+            let number = Column { format: Format::Number { least, most }, ..Column::default() };
+            let (text, length) = number.render(value);
+            if let Some(back) = number.parse(&text[..length]) {
+                prop_assert_eq!(back, value);
+            } else {
+                prop_assert!(value.unsigned_abs() > 10u64.pow(14));
+            }
+            let time = Column { format: Format::Time { sample: "1999.12.31 10:00:00".into() }, ..Column::default() };
+            let (text, length) = time.render(seconds);
+            prop_assert_eq!(time.parse(&text[..length]), Some(seconds));
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Finds, on a sample of a table, how its columns are written and what other columns tell of them.
+
+use std::collections::HashMap;
+
+use super::Rows;
+use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_time};
+
+/// Rows for the search of tied values, at most.
+const ROWS: usize = 8000;
+/// Rows for the search of relations, at most.
+const ROWS_NUMERIC: usize = 1500;
+/// Fewest rows that say anything.
+const ROWS_LEAST: usize = 50;
+/// Columns looked at; those beyond stay unknown.
+const COLUMNS: usize = 64;
+/// Terms of a sum and of a fit.
+const SUM_TERMS: usize = 8;
+const FIT_TERMS: usize = 3;
+
+/// What `sample` shows of the columns.
+pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Column> {
+    let table = Table::new(sample, delimiter, quote);
+    if table.rows.len() < ROWS_LEAST {
+        return Vec::new();
+    }
+    let mut columns: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
+    let codes = table.codes();
+    let numbers = Numbers::new(&table, &columns);
+    for field in 0..table.width {
+        (columns[field].best, columns[field].pair) = tied(&codes, field);
+        columns[field].relations = numbers.relations(&columns, field);
+    }
+    columns
+}
+
+/// The sample's rows, each with its fields. The first row may be a header, the last one cut off: neither is taken.
+struct Table<'a> {
+    rows: Vec<Vec<&'a [u8]>>,
+    width: usize,
+}
+
+impl<'a> Table<'a> {
+    fn new(sample: &'a [u8], delimiter: u8, quote: Option<u8>) -> Self {
+        let (mut cursor, mut rows) = (Rows::new(delimiter, quote), Vec::new());
+        for length in 1..=sample.len() {
+            cursor.advance(&sample[..length]);
+            if sample[length - 1] == b'\n' {
+                rows.push(cursor.previous().iter().map(|span| &sample[span.start..span.end]).collect::<Vec<_>>());
+            }
+        }
+        if !rows.is_empty() {
+            rows.remove(0);
+        }
+        let mut widths: Vec<usize> = rows.iter().map(Vec::len).collect();
+        widths.sort_unstable();
+        let width = widths.get(widths.len() / 2).map_or(0, |&width| width.min(COLUMNS));
+        Self { rows, width }
+    }
+
+    fn field(&self, row: usize, field: usize) -> &'a [u8] {
+        self.rows[row].get(field).copied().unwrap_or(b"")
+    }
+
+    /// How the values of `field` are written.
+    fn describe(&self, field: usize) -> Column {
+        let texts: Vec<&[u8]> =
+            places(self.rows.len(), ROWS).map(|row| self.field(row, field)).filter(|text| !text.is_empty()).collect();
+        let Some(&like) = texts.get(texts.len() / 2).filter(|_| texts.len() >= ROWS_LEAST) else {
+            return Column::default();
+        };
+        let value_start = like.iter().position(|byte| byte.is_ascii_digit() || *byte == b'-').unwrap_or(like.len());
+        let before =
+            like[..value_start].iter().rposition(|byte| b":\"'(= ".contains(byte)).map_or(0, |place| place + 1);
+        let lead = &like[..before.min(255)];
+        let values: Vec<&[u8]> = texts.iter().filter_map(|text| text.strip_prefix(lead)).collect();
+        let mut column = Column { lead: lead.len() as u8, ..Column::default() };
+        for length in [19, 10, 8] {
+            let Some(sample) = like[lead.len()..].get(..length) else { continue };
+            let parsed = values.iter().filter(|value| parse_time(value, sample).is_some()).count();
+            if let Ok(sample) = String::from_utf8(sample.to_vec())
+                && parsed * 10 >= texts.len() * 9
+            {
+                column.format = Format::Time { sample };
+                return column;
+            }
+        }
+        if let Some((least, most)) = decimals(&values, texts.len()) {
+            column.format = Format::Number { least, most };
+            return column;
+        }
+        Column::default()
+    }
+
+    /// For each column, the rows' values as small numbers, each distinct text with its own.
+    fn codes(&self) -> Vec<Vec<u32>> {
+        let column = |field| {
+            let mut known = HashMap::new();
+            let code = |row| {
+                let next = known.len() as u32;
+                *known.entry(self.field(row, field)).or_insert(next)
+            };
+            (0..self.rows.len().min(ROWS)).map(code).collect()
+        };
+        (0..self.width).map(column).collect()
+    }
+}
+
+/// Up to `most` places spread over `1..length`.
+fn places(length: usize, most: usize) -> impl Iterator<Item = usize> {
+    let count = (length - 1).min(most);
+    (0..count).map(move |place| 1 + place * (length - 1) / count)
+}
+
+/// Fewest (by all but one value in fifty) and most decimals, if nine in ten of `all` values are numbers.
+fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
+    let mut histogram = [0usize; 10];
+    let column = Column { format: Format::Number { least: 0, most: 9 }, ..Column::default() };
+    for value in values.iter().filter(|value| column.parse(value).is_some()) {
+        let after_point = value.iter().skip_while(|&&byte| byte != b'.').skip(1);
+        histogram[after_point.take_while(|byte| byte.is_ascii_digit()).count()] += 1;
+    }
+    let numbers: usize = histogram.iter().sum();
+    if numbers * 10 < all * 9 {
+        return None;
+    }
+    let mut below = 0;
+    let least = histogram.iter().position(|&count| {
+        below += count;
+        below * 50 > numbers
+    })?;
+    let most = histogram.iter().rposition(|&count| count > 0)?;
+    Some((least as u8, most as u8))
+}
+
+/// The source, and the pair of sources, whose values tell most of `field`'s.
+fn tied(codes: &[Vec<u32>], field: usize) -> (Option<Source>, Option<[Source; 2]>) {
+    let rows = codes[field].len();
+    let budget = 30_000_000 / (codes.len() * codes.len() * 3).max(1);
+    let rows: Vec<usize> = (1..rows.min(budget.max(ROWS_LEAST))).collect();
+    let value =
+        |source: Source, row: usize| u64::from(codes[usize::from(source.field)][row - usize::from(source.above)]);
+    let sources = sources(codes.len(), field);
+    let best_with = |other: Option<Source>| {
+        let cost = |source: Source| {
+            let context = |row| value(source, row) << 32 | other.map_or(0, |other| value(other, row) + 1);
+            (conditional_cost(rows.iter().map(|&row| (context(row), codes[field][row]))), source)
+        };
+        sources
+            .iter()
+            .filter(|&&source| Some(source) != other)
+            .map(|&source| cost(source))
+            .min_by_key(|&(cost, _)| cost)
+    };
+    let Some((_, best)) = best_with(None) else { return (None, None) };
+    (Some(best), best_with(Some(best)).map(|(_, second)| [best, second]))
+}
+
+/// Every field that is known before `field` of the same record, and those of the previous record.
+fn sources(width: usize, field: usize) -> Vec<Source> {
+    let here = (0..field).map(|field| Source { above: false, field: field as u16 });
+    here.chain((0..width).map(|field| Source { above: true, field: field as u16 })).collect()
+}
+
+/// Bits, times 256, to code the values one after the other given their contexts, each learned on the way.
+fn conditional_cost(values: impl Iterator<Item = (u64, u32)>) -> u64 {
+    let (mut joint, mut contexts, mut alone) = (Counts::new(), Counts::new(), Counts::new());
+    let (mut cost, mut total) = (0, 0);
+    for (context, value) in values {
+        let seen = contexts.increment(context);
+        let both = joint.increment(context.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(value));
+        let same = alone.increment(u64::from(value));
+        cost += log2(seen + 1);
+        cost += match (both, same) {
+            (0, 0) => log2(total + 1) + 10 * 256,
+            (0, _) => log2(total + 1) - log2(same),
+            _ => 0,
+        };
+        cost -= log2(both.max(1));
+        total += 1;
+    }
+    cost
+}
+
+/// How often each key was seen.
+struct Counts(HashMap<u64, u32, std::hash::BuildHasherDefault<KeyHasher>>);
+
+impl Counts {
+    fn new() -> Self {
+        Self(HashMap::default())
+    }
+
+    /// The count before.
+    fn increment(&mut self, key: u64) -> u64 {
+        let count = self.0.entry(key).or_insert(0);
+        *count += 1;
+        u64::from(*count - 1)
+    }
+}
+
+/// Spreads whole 64-bit keys.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl std::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        let product = (self.0.rotate_left(25) ^ key).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ product >> 32;
+    }
+}
+
+/// 256 · log2, to within a tenth of a bit; `value` at least 1.
+fn log2(value: u64) -> u64 {
+    let octave = value.ilog2();
+    let fraction = if octave >= 8 { value >> (octave - 8) } else { value << (8 - octave) };
+    u64::from(octave) * 256 + fraction - 256
+}
+
+/// The sampled rows' numbers.
+struct Numbers {
+    /// Per column and sampled row: this record's value and the previous one's.
+    values: Vec<Vec<[Option<i64>; 2]>>,
+    rows: usize,
+}
+
+/// One candidate of a linear form: its values per row and the terms it adds to the relation.
+struct Feature {
+    values: Vec<Option<i64>>,
+    terms: Vec<(i64, Source)>,
+}
+
+impl Numbers {
+    fn new(table: &Table, columns: &[Column]) -> Self {
+        let rows: Vec<usize> = places(table.rows.len(), ROWS_NUMERIC).collect();
+        let parse = |field: usize, row: usize| columns[field].parse(table.field(row, field));
+        let column = |field| rows.iter().map(|&row| [parse(field, row), parse(field, row - 1)]).collect();
+        Self { values: (0..table.width).map(column).collect(), rows: rows.len() }
+    }
+
+    /// The relations worth keeping for `field`: an exact sum and a fit.
+    fn relations(&self, columns: &[Column], field: usize) -> Vec<Relation> {
+        let target: Vec<Option<i64>> = self.values[field].iter().map(|pair| pair[0]).collect();
+        let mut distinct: Vec<i64> = target.iter().flatten().copied().collect();
+        let known = distinct.len();
+        distinct.sort_unstable();
+        distinct.dedup();
+        if known * 2 < self.rows || distinct.len() < 8 {
+            return Vec::new();
+        }
+        let sum = self.sum(columns, field, &target);
+        let fit = self.fit(columns, field, &target);
+        sum.into_iter().chain(fit).collect()
+    }
+
+    fn source(&self, source: Source) -> Vec<Option<i64>> {
+        self.values[usize::from(source.field)].iter().map(|pair| pair[usize::from(source.above)]).collect()
+    }
+
+    /// Starting from the value itself, adds or subtracts the column that makes the rest cheapest, while it gets cheaper.
+    fn sum(&self, columns: &[Column], field: usize, target: &[Option<i64>]) -> Option<Relation> {
+        let candidates: Vec<(i64, Source, Vec<Option<i64>>)> = sources(columns.len(), field)
+            .into_iter()
+            .filter_map(|source| {
+                let scale = unit_ratio(&columns[field].format, &columns[usize::from(source.field)].format)?;
+                let scaled = |value: i64| value.checked_mul(scale).filter(|value| value.abs() <= VALUE_MAX);
+                let values = self.source(source).iter().map(|value| value.and_then(scaled)).collect();
+                Some((scale, source, values))
+            })
+            .collect();
+        let before = rest_cost(target);
+        let (mut rest, mut cost) = (target.to_vec(), before);
+        let mut relation = Relation::default();
+        while relation.terms.len() < SUM_TERMS {
+            let tries = candidates.iter().flat_map(|(scale, source, values)| {
+                [1, -1].map(|sign| {
+                    let next = subtract(&rest, values, sign);
+                    (rest_cost(&next), sign * scale, *source, next)
+                })
+            });
+            let Some((next_cost, factor, source, next)) = tries.min_by_key(|tried| tried.0) else { break };
+            if next_cost + self.rows as u64 * 4 > cost {
+                break;
+            }
+            relation.terms.push((factor << FACTOR_BITS, source));
+            (rest, cost) = (next, next_cost);
+        }
+        relation.constant = Some(commonest(&rest)).filter(|rest| rest.abs() < LIMIT)? << FACTOR_BITS;
+        (cost * 10 < before * 9).then_some(relation)
+    }
+
+    /// Least squares on up to three features, each chosen for what it explains of the rest.
+    fn fit(&self, columns: &[Column], field: usize, target: &[Option<i64>]) -> Option<Relation> {
+        let features = self.features(columns, field);
+        let mut chosen: Vec<(&Feature, i64)> = Vec::new();
+        let mut rows: Vec<usize> =
+            (0..self.rows).filter(|&row| target[row].is_some_and(|value| value.abs() < LIMIT)).collect();
+        let centred = |values: &[Option<i64>], rows: &[usize]| {
+            let mean = rows.iter().map(|&row| values[row].unwrap_or(0)).sum::<i64>() / rows.len().max(1) as i64;
+            (rows.iter().map(|&row| values[row].unwrap_or(0) - mean).collect::<Vec<i64>>(), mean)
+        };
+        let before = magnitude(&centred(target, &rows).0) / rows.len().max(1) as u64;
+        for _ in 0..FIT_TERMS {
+            let rest = residual(target, &chosen, &rows, &centred);
+            let explained = |feature: &Feature| {
+                let values = centred(&feature.values, &rows).0;
+                let (product, square) = products(&rest, &values);
+                if square == 0 { 0 } else { (product / square.isqrt().max(1)).unsigned_abs() }
+            };
+            let usable = features.iter().filter(|feature| {
+                rows.iter().filter(|&&row| feature.values[row].is_none_or(|value| value.abs() >= LIMIT)).count() * 10
+                    < rows.len()
+            });
+            let Some(feature) = usable.max_by_key(|feature| explained(feature)) else { break };
+            if chosen.iter().any(|(known, _)| std::ptr::eq(*known, feature)) {
+                break;
+            }
+            rows.retain(|&row| feature.values[row].is_some_and(|value| value.abs() < LIMIT));
+            chosen.push((feature, 0));
+            descend(target, &mut chosen, &rows, &centred);
+            let rest = residual(target, &chosen, &rows, &centred);
+            let mut sizes: Vec<u64> = rest.iter().map(|value| value.unsigned_abs()).collect();
+            sizes.sort_unstable();
+            let far = sizes.get(sizes.len() / 2).map_or(0, |median| median * 8 + 8);
+            let kept: Vec<usize> =
+                rows.iter().zip(&rest).filter(|(_, rest)| rest.unsigned_abs() <= far).map(|(&row, _)| row).collect();
+            if kept.len() * 2 > rows.len() {
+                rows = kept;
+                descend(target, &mut chosen, &rows, &centred);
+            }
+        }
+        if rows.len() * 2 < self.rows {
+            return None;
+        }
+        let after = magnitude(&residual(target, &chosen, &rows, &centred)) / rows.len() as u64;
+        let mut constant = i128::from(centred(target, &rows).1) << FACTOR_BITS;
+        let mut terms: Vec<(i64, Source)> = Vec::new();
+        for (feature, factor) in &chosen {
+            constant -= i128::from(*factor) * i128::from(centred(&feature.values, &rows).1);
+            terms.extend(feature.terms.iter().map(|&(sign, source)| (sign * factor, source)));
+        }
+        let constant = i64::try_from(constant).ok()?;
+        (after + 128 < before).then_some(Relation { constant, terms })
+    }
+
+    /// All numeric fields known before `field`, and the differences of the record's times.
+    fn features(&self, columns: &[Column], field: usize) -> Vec<Feature> {
+        let one = |source| Feature { values: self.source(source), terms: vec![(1, source)] };
+        let is_time = |field: usize| matches!(columns[field].format, Format::Time { .. });
+        let numeric = sources(columns.len(), field)
+            .into_iter()
+            .filter(|source| columns[usize::from(source.field)].format != Format::Text);
+        let mut features: Vec<Feature> = numeric.map(one).collect();
+        for later in (0..field).filter(|&field| is_time(field)) {
+            for earlier in (0..later).filter(|&field| is_time(field)) {
+                let here = |field: usize| Source { above: false, field: field as u16 };
+                let (from, to) = (here(earlier), here(later));
+                let values = subtract(&self.source(to), &self.source(from), 1);
+                features.push(Feature { values, terms: vec![(1, to), (-1, from)] });
+            }
+        }
+        features
+    }
+}
+
+/// Values beyond this are left out of fits.
+const LIMIT: i64 = 1 << 40;
+
+/// How many units of `target` one unit of `source` is, if a whole number.
+fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
+    match (target, source) {
+        (Format::Number { most: target, .. }, Format::Number { most: source, .. }) if source <= target => {
+            Some(10i64.pow(u32::from(target - source)))
+        }
+        (Format::Time { .. }, Format::Time { .. }) => Some(1),
+        _ => None,
+    }
+}
+
+/// `rest` less `sign` times `values`; where a value is missing the rest goes missing.
+fn subtract(rest: &[Option<i64>], values: &[Option<i64>], sign: i64) -> Vec<Option<i64>> {
+    rest.iter().zip(values).map(|(rest, value)| Some(rest.as_ref()? - sign * value.as_ref()?)).collect()
+}
+
+/// Bits, times 256, to code `rest`, learning its commoner values on the way.
+fn rest_cost(rest: &[Option<i64>]) -> u64 {
+    let (mut counts, mut cost) = (Counts::new(), 0);
+    for (total, value) in rest.iter().enumerate() {
+        cost += log2(total as u64 + 2);
+        match *value {
+            None => cost += 40 * 256,
+            Some(value) => match counts.increment(value as u64) {
+                0 => cost += 512 + 2 * log2(value.unsigned_abs() + 1),
+                seen => cost -= log2(seen),
+            },
+        }
+    }
+    cost
+}
+
+fn commonest(rest: &[Option<i64>]) -> i64 {
+    let mut counts = HashMap::new();
+    for value in rest.iter().flatten() {
+        *counts.entry(*value).or_insert(0) += 1;
+    }
+    counts.into_iter().max_by_key(|&(value, count)| (count, value)).map_or(0, |(value, _)| value)
+}
+
+/// The sums of products and of squares.
+fn products(rest: &[i64], values: &[i64]) -> (i128, i128) {
+    rest.iter().zip(values).fold((0, 0), |(product, square), (&rest, &value)| {
+        (product + i128::from(rest) * i128::from(value), square + i128::from(value) * i128::from(value))
+    })
+}
+
+/// A mean-free copy of some rows' values, and the mean.
+type Centred<'a> = &'a dyn Fn(&[Option<i64>], &[usize]) -> (Vec<i64>, i64);
+
+fn residual(target: &[Option<i64>], chosen: &[(&Feature, i64)], rows: &[usize], centred: Centred) -> Vec<i64> {
+    let mut rest = centred(target, rows).0;
+    for (feature, factor) in chosen {
+        for (rest, value) in rest.iter_mut().zip(centred(&feature.values, rows).0) {
+            *rest -= ((i128::from(*factor) * i128::from(value)) >> FACTOR_BITS) as i64;
+        }
+    }
+    rest
+}
+
+/// Coordinate descent on the squared error.
+fn descend(target: &[Option<i64>], chosen: &mut [(&Feature, i64)], rows: &[usize], centred: Centred) {
+    for _ in 0..12 {
+        for index in 0..chosen.len() {
+            chosen[index].1 = 0;
+            let rest = residual(target, chosen, rows, centred);
+            let (product, square) = products(&rest, &centred(&chosen[index].0.values, rows).0);
+            let scaled = product.checked_mul(1 << FACTOR_BITS).and_then(|product| product.checked_div(square));
+            chosen[index].1 = scaled
+                .and_then(|factor| i64::try_from(factor).ok())
+                .filter(|factor| factor.abs() < 1 << 40)
+                .unwrap_or(0);
+        }
+    }
+}
+
+/// Bits, times 256, of the sizes of `rest`.
+fn magnitude(rest: &[i64]) -> u64 {
+    rest.iter().map(|value| log2(value.unsigned_abs() + 1)).sum()
+}
