@@ -36,7 +36,7 @@ unsafe impl GlobalAlloc for Counting {
 
 /// An archive of one coded block that restores nothing in particular, with right checksums.
 fn archive(original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
-    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"') };
+    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() };
     let header = Header { original, blocks: 1, level: 9, tables, layout };
     let mut lengths = vec![0; lanes];
     lengths[lanes - 1] = payload.len() as u64;
