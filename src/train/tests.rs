@@ -13,6 +13,7 @@ use super::parameters::Parameters;
 use super::random::Random;
 use super::*;
 use crate::ErrorKind;
+use crate::net::{Distribution, Input, Instructions, Network};
 use crate::progress::{Phase, Silent};
 
 pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
@@ -217,4 +218,32 @@ fn the_cpu_engine_agrees_with_the_model() {
             }
         }
     }
+}
+
+/// The integer network that the archive carries, stepped as the decoder steps it, against the floats it came from.
+#[test]
+fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
+    let shape = shape(32, 2, 2, 32);
+    let budget = Budget { bytes: 400_000, time: None };
+    let sample = &FILE[..24_000];
+    let mut training = Training::new(sample, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
+    training.run(&Silent).unwrap();
+    let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
+    let floats = training.engine.loss(&training.values, &whole).unwrap() * std::f64::consts::LOG2_E;
+    let network = Network::new(&training.weights().unwrap(), Instructions::Scalar);
+    let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
+    let mut bits = 0.0;
+    for (i, &byte) in sample.iter().enumerate() {
+        let previous = i.checked_sub(1).map(|before| sample[before]);
+        network.step(&mut team, &[Input { previous, ..Input::default() }], &mut prediction);
+        let mut node = 1;
+        for place in (0..8).rev() {
+            let bit = usize::from(byte >> place & 1);
+            let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+            bits -= (odds[bit] / (odds[0] + odds[1])).log2();
+            node = 2 * node + bit;
+        }
+    }
+    let integers = bits / sample.len() as f64;
+    assert!(floats < 2.0 && integers < floats + 0.02, "{floats} bits per byte in floats, {integers} in integers");
 }
