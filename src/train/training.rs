@@ -237,7 +237,7 @@ fn rate(recipe: &Recipe, used: f32) -> f32 {
 
 fn check(shape: &Shape, bytes: &[u8]) -> Result<()> {
     let refuse = |why: &str| Err(Error::new(ErrorKind::Unsupported, format!("cannot train this network: {why}")));
-    if shape.width == 0 || shape.heads == 0 || shape.width % u16::from(shape.heads) != 0 {
+    if shape.width == 0 || shape.heads == 0 || !shape.width.is_multiple_of(u16::from(shape.heads)) {
         return refuse("the width is no multiple of the heads");
     }
     if shape.layers == 0 || shape.hidden == 0 || shape.window == 0 || shape.fields == 0 || shape.offsets == 0 {
