@@ -66,7 +66,8 @@ fn settings_of(
         offsets: 32,
         alphabet,
     };
-    let mut options = TrainOptions { seed: 1, threads: 2, device: Device::Cpu, recipe: recipe.clone() };
+    let mut options =
+        TrainOptions { seed: 1, threads: 2, device: Device::Cpu, recipe: recipe.clone(), checkpoint: None };
     let mut budget = Budget { bytes: u64::MAX, time: Some(Duration::from_secs_f64(seconds)) };
     for setting in settings {
         let (name, value) = setting.split_once('=').ok_or("expected name=value")?;

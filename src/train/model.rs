@@ -111,7 +111,7 @@ impl Model {
                 gradient[tensor.range.clone()].copy_from_slice(&found.flatten_all()?.to_vec1::<f32>()?);
             }
         }
-        Ok(loss.to_dtype(DType::F64)?.to_scalar::<f64>()?)
+        loss.to_dtype(DType::F64)?.to_scalar::<f64>()
     }
 }
 

@@ -66,6 +66,16 @@ impl Optimiser {
         }
     }
 
+    /// Its steps so far and its moments.
+    pub fn state(&self) -> (u32, &[f32], &[f32]) {
+        (self.steps, &self.first, &self.second)
+    }
+
+    /// Continues from what [`Optimiser::state`] gave.
+    pub fn restore(&mut self, steps: u32, first: Vec<f32>, second: Vec<f32>) {
+        (self.steps, self.first, self.second) = (steps, first, second);
+    }
+
     /// Moves `values` against `gradient`.
     pub fn step(&mut self, parameters: &Parameters, values: &mut [f32], gradient: &[f32], rates: Rates) {
         self.steps += 1;

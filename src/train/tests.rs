@@ -1,10 +1,20 @@
 //! What a training run promises, on a real file: this crate's own lock file.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
 use candle_core::{Device as CandleDevice, Tensor};
 
+use super::batch::Corpus;
+use super::cpu::{CpuEngine, Simd};
 use super::forward::Forward;
+use super::model::Model;
+use super::parameters::Parameters;
+use super::random::Random;
 use super::*;
-use crate::progress::Silent;
+use crate::ErrorKind;
+use crate::net::{Distribution, Input, Instructions, Network};
+use crate::progress::{Phase, Silent};
 
 pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
 
@@ -26,7 +36,7 @@ pub(super) fn batch(shape: &Shape, sequences: usize, length: usize, seed: u64) -
 }
 
 fn options(seed: u64, threads: usize) -> TrainOptions {
-    TrainOptions { seed, threads, device: Device::Cpu, recipe: Recipe::default() }
+    TrainOptions { seed, threads, device: Device::Cpu, recipe: Recipe::default(), checkpoint: None }
 }
 
 #[test]
@@ -111,29 +121,54 @@ fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
 fn the_loss_falls_on_a_real_file() {
     let shape = shape(32, 1, 2, 32);
     let options = options(1, 1);
-    let training = Training::new(FILE, &Layout::Plain, &shape, &options, &Silent).unwrap();
-    let sample = training.corpus.spread(8, 128);
-    let before = Engine::loss(&mut Model::new(&shape, CandleDevice::Cpu), &training.values, &sample).unwrap();
-    let mut trained = training.run(&Budget { bytes: 150_000, time: None }, &options, &Silent).unwrap();
-    let after = trained.engine.loss(&trained.values, &sample).unwrap();
+    let budget = Budget { bytes: 150_000, time: None };
+    let mut training = Training::new(FILE, &Layout::Plain, &shape, &budget, &options, &Silent).unwrap();
+    let sample = Corpus::new(FILE, &Layout::Plain, &shape).spread(8, 128);
+    let before = training.engine.loss(&training.values, &sample).unwrap();
+    training.run(&Silent).unwrap();
+    let after = training.engine.loss(&training.values, &sample).unwrap();
     assert!(before > 3.5 && after < 2.4, "{before} nats a byte before, {after} after");
+}
+
+/// Asks to stop after so many steps.
+struct StopAfter(AtomicU32);
+
+impl Progress for StopAfter {
+    fn begin(&self, _: Phase, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn training(&self, _: u64, _: u32) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+    fn note(&self, _: &str) {}
+    fn warning(&self, text: &str) {
+        panic!("{text}");
+    }
+    fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
 }
 
 #[test]
 fn training_stops_when_asked_to() {
-    struct Stop;
-    impl Progress for Stop {
-        fn begin(&self, _: Phase, _: u64) {}
-        fn advance(&self, _: u64) {}
-        fn training(&self, _: u64, _: u32) {}
-        fn note(&self, _: &str) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     let budget = Budget { bytes: u64::MAX, time: None };
-    let error = train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &Stop).unwrap_err();
+    let stop = StopAfter(AtomicU32::new(2));
+    let error = train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &stop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_run_continued_from_its_checkpoint_gives_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = shape(16, 1, 1, 16);
+    let budget = Budget { bytes: 9000, time: None };
+    let whole = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
+    let options = TrainOptions { checkpoint: Some(folder.path().join("state")), ..options(1, 2) };
+    // Interrupted at several places, before and after rounding began.
+    for steps in [3, 9, 10] {
+        let stop = StopAfter(AtomicU32::new(steps));
+        train(FILE, &Layout::Plain, &shape, &budget, &options, &stop).unwrap_err();
+    }
+    assert_eq!(train(FILE, &Layout::Plain, &shape, &budget, &options, &Silent).unwrap(), whole);
 }
 
 #[test]
@@ -183,4 +218,32 @@ fn the_cpu_engine_agrees_with_the_model() {
             }
         }
     }
+}
+
+/// The integer network that the archive carries, stepped as the decoder steps it, against the floats it came from.
+#[test]
+fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
+    let shape = shape(32, 2, 2, 32);
+    let budget = Budget { bytes: 400_000, time: None };
+    let sample = &FILE[..24_000];
+    let mut training = Training::new(sample, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
+    training.run(&Silent).unwrap();
+    let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
+    let floats = training.engine.loss(&training.values, &whole).unwrap() * std::f64::consts::LOG2_E;
+    let network = Network::new(&training.weights().unwrap(), Instructions::Scalar);
+    let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
+    let mut bits = 0.0;
+    for (i, &byte) in sample.iter().enumerate() {
+        let previous = i.checked_sub(1).map(|before| sample[before]);
+        network.step(&mut team, &[Input { previous, ..Input::default() }], &mut prediction);
+        let mut node = 1;
+        for place in (0..8).rev() {
+            let bit = usize::from(byte >> place & 1);
+            let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+            bits -= (odds[bit] / (odds[0] + odds[1])).log2();
+            node = 2 * node + bit;
+        }
+    }
+    let integers = bits / sample.len() as f64;
+    assert!(floats < 2.0 && integers < floats + 0.02, "{floats} bits per byte in floats, {integers} in integers");
 }

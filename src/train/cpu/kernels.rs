@@ -147,7 +147,7 @@ impl Simd {
             return;
         }
         assert!(
-            n % 16 == 0
+            n.is_multiple_of(16)
                 && a.values.len() > (m - 1) * a.rows + (k - 1) * a.columns
                 && b.values.len() >= (k - 1) * b.apart + n
                 && c.values.len() >= (m - 1) * c.apart + n
@@ -179,7 +179,7 @@ impl Simd {
     /// `unseen` places get 0.
     #[inline]
     pub fn attention_softmax(self, s: &mut [f32], bias: &[f32], scale: f32, unseen: usize) {
-        assert!(s.len() % 16 == 0 && bias.len() == s.len() && unseen < s.len());
+        assert!(s.len().is_multiple_of(16) && bias.len() == s.len() && unseen < s.len());
         // SAFETY: the assertion holds as many biases as products.
         unsafe { self.raw_attention_softmax(s.as_mut_ptr(), bias.as_ptr(), s.len(), scale, unseen) }
     }
@@ -188,7 +188,7 @@ impl Simd {
     /// `dp`) and by the biases (added to `dbias`).
     #[inline]
     pub fn attention_softmax_gradient(self, p: &[f32], dp: &mut [f32], dbias: &mut [f32], scale: f32) {
-        assert!(p.len() % 16 == 0 && dp.len() == p.len() && dbias.len() == p.len());
+        assert!(p.len().is_multiple_of(16) && dp.len() == p.len() && dbias.len() == p.len());
         // SAFETY: the assertion holds all three at the same length.
         unsafe { self.raw_attention_softmax_gradient(p.as_ptr(), dp.as_mut_ptr(), dbias.as_mut_ptr(), p.len(), scale) }
     }
@@ -205,14 +205,14 @@ impl Simd {
 
     /// `u = max(u, 0)` on a multiple of 16 floats.
     pub fn rectify(self, u: &mut [f32]) {
-        assert!(u.len() % 16 == 0);
+        assert!(u.len().is_multiple_of(16));
         // SAFETY: the kernel stays inside the slice.
         unsafe { self.raw_rectify(u.as_mut_ptr(), u.len()) }
     }
 
     /// `du = 0` where `u`, the result of [`Simd::rectify`], is 0.
     pub fn rectify_gradient(self, u: &[f32], du: &mut [f32]) {
-        assert!(u.len() % 16 == 0 && du.len() == u.len());
+        assert!(u.len().is_multiple_of(16) && du.len() == u.len());
         // SAFETY: the kernel stays inside the slices.
         unsafe { self.raw_rectify_gradient(u.as_ptr(), du.as_mut_ptr(), u.len()) }
     }
@@ -220,7 +220,7 @@ impl Simd {
     /// `to += from` on a multiple of 16 floats.
     #[inline]
     pub fn accumulate(self, from: &[f32], to: &mut [f32]) {
-        assert!(from.len() % 16 == 0 && to.len() == from.len());
+        assert!(from.len().is_multiple_of(16) && to.len() == from.len());
         // SAFETY: the kernel stays inside the slices.
         unsafe { self.raw_accumulate(from.as_ptr(), to.as_mut_ptr(), from.len()) }
     }

@@ -46,16 +46,6 @@ pub trait Lanes: Copy {
     /// # Safety
     /// As the trait.
     unsafe fn round(self) -> Self;
-    /// The square root.
-    ///
-    /// # Safety
-    /// As the trait.
-    unsafe fn sqrt(self) -> Self;
-    /// `self / divisor`.
-    ///
-    /// # Safety
-    /// As the trait.
-    unsafe fn div(self, divisor: Self) -> Self;
 
     /// The sum of all sixteen.
     ///
@@ -173,14 +163,6 @@ impl Lanes for Portable {
     unsafe fn round(self) -> Self {
         Self(self.0.map(|x| (x + 12_582_912.0) - 12_582_912.0))
     }
-    #[inline(always)]
-    unsafe fn sqrt(self) -> Self {
-        Self(self.0.map(f32::sqrt))
-    }
-    #[inline(always)]
-    unsafe fn div(self, divisor: Self) -> Self {
-        self.zip(divisor, |a, b| a / b)
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -196,7 +178,6 @@ mod x86 {
     #[derive(Clone, Copy)]
     pub struct Avx512(__m512);
 
-    // SAFETY of all blocks below: the trait's caller promises the instructions and the pointers.
     impl Lanes for Avx512 {
         const WIDE: bool = true;
 
@@ -257,16 +238,6 @@ mod x86 {
         unsafe fn round(self) -> Self {
             // SAFETY: as the trait.
             Self(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) })
-        }
-        #[inline(always)]
-        unsafe fn sqrt(self) -> Self {
-            // SAFETY: as the trait.
-            Self(unsafe { _mm512_sqrt_ps(self.0) })
-        }
-        #[inline(always)]
-        unsafe fn div(self, divisor: Self) -> Self {
-            // SAFETY: as the trait.
-            Self(unsafe { _mm512_div_ps(self.0, divisor.0) })
         }
     }
 
@@ -347,16 +318,6 @@ mod x86 {
             const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
             // SAFETY: as the trait.
             unsafe { Self(_mm256_round_ps::<NEAREST>(self.0), _mm256_round_ps::<NEAREST>(self.1)) }
-        }
-        #[inline(always)]
-        unsafe fn sqrt(self) -> Self {
-            // SAFETY: as the trait.
-            unsafe { Self(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
-        }
-        #[inline(always)]
-        unsafe fn div(self, divisor: Self) -> Self {
-            // SAFETY: as the trait.
-            unsafe { Self(_mm256_div_ps(self.0, divisor.0), _mm256_div_ps(self.1, divisor.1)) }
         }
     }
 }

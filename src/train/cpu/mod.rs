@@ -26,7 +26,7 @@ impl CpuEngine {
     /// Whether the kernels can compute a network of this shape: its sizes fill whole vectors.
     pub fn supports(shape: &Shape) -> bool {
         let sizes = [usize::from(shape.width), shape.head_width(), shape.hidden.into(), shape.window.into()];
-        sizes.iter().all(|size| size % 16 == 0)
+        sizes.iter().all(|size| size.is_multiple_of(16))
     }
 
     /// A network of `shape` on `threads` workers.

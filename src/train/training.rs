@@ -1,0 +1,268 @@
+//! One training run: batches, steps, rates over the budget, checkpoints.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use candle_core::Device as CandleDevice;
+
+use super::batch::Corpus;
+use super::checkpoint::{self, State};
+use super::cpu::{CpuEngine, Simd};
+use super::model::Model;
+use super::optimiser::{Optimiser, Rates};
+use super::parameters::Parameters;
+use super::random::Random;
+use super::{Budget, Engine, Recipe, TrainOptions, quantise};
+use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Layout;
+use crate::net::{Shape, Weights};
+use crate::options::Device;
+use crate::progress::{Phase, Progress};
+
+/// Progress of training is counted in thousandths of its budget.
+const PROGRESS_TOTAL: u64 = 1000;
+/// The sample that a trained network is judged on: sequences, and their length in windows.
+const EVALUATION: [usize; 2] = [48, 16];
+/// Time between two checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
+/// Longest gradient that is followed unshortened.
+const GRADIENT_CLIP: f32 = 1.0;
+
+/// A network in training.
+pub struct Training {
+    shape: Shape,
+    budget: Budget,
+    recipe: Recipe,
+    parameters: Parameters,
+    corpus: Corpus,
+    pub(super) engine: Box<dyn Engine>,
+    random: Random,
+    pub(super) values: Vec<f32>,
+    rounded: Vec<f32>,
+    gradient: Vec<f32>,
+    optimiser: Optimiser,
+    bytes_seen: u64,
+    checkpoint: Option<PathBuf>,
+    identity: String,
+    /// Time spent before this run continued.
+    earlier: Duration,
+}
+
+impl Training {
+    /// A network of `shape` at its start, or where the checkpoint says that this run stood.
+    ///
+    /// # Errors
+    /// As [`super::train`].
+    pub fn new(
+        bytes: &[u8],
+        layout: &Layout,
+        shape: &Shape,
+        budget: &Budget,
+        options: &TrainOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        check(shape, bytes)?;
+        let parameters = Parameters::new(shape);
+        let mut random = Random::new(options.seed);
+        let values = parameters.initial(&mut random);
+        let mut training = Self {
+            shape: shape.clone(),
+            budget: *budget,
+            recipe: options.recipe.clone(),
+            corpus: Corpus::new(bytes, layout, shape),
+            engine: open_engine(shape, options, progress),
+            random,
+            rounded: values.clone(),
+            gradient: vec![0.0; values.len()],
+            values,
+            optimiser: Optimiser::new(&parameters, options.threads),
+            parameters,
+            bytes_seen: 0,
+            checkpoint: options.checkpoint.clone(),
+            identity: identity(bytes, layout, shape, budget, options),
+            earlier: Duration::ZERO,
+        };
+        training.resume(progress)?;
+        Ok(training)
+    }
+
+    /// Trains until the budget is used up.
+    ///
+    /// # Errors
+    /// As [`super::train`]; interrupted, it keeps its state first.
+    pub fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+        let begin = Instant::now();
+        let mut saved = begin;
+        let mut shown = Shown::default();
+        progress.begin(Phase::Training, PROGRESS_TOTAL);
+        loop {
+            let elapsed = self.earlier + begin.elapsed();
+            let used = fraction_used(&self.budget, self.bytes_seen, elapsed);
+            shown.advance(used, progress);
+            let stop = progress.check();
+            if stop.is_err() || used >= 1.0 || saved.elapsed() >= CHECKPOINT_INTERVAL {
+                self.save(elapsed, progress);
+                saved = Instant::now();
+            }
+            stop?;
+            if used >= 1.0 {
+                return Ok(());
+            }
+            let loss = self.step(used)?;
+            shown.loss(loss, self.bytes_seen, progress);
+        }
+    }
+
+    /// One step at the share `used` of the budget; returns the loss in nats a byte before it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the device fails.
+    pub fn step(&mut self, used: f64) -> Result<f64> {
+        let recipe = &self.recipe;
+        let batch =
+            self.corpus.draw(&mut self.random, recipe.sequences, recipe.windows * usize::from(self.shape.window));
+        let values = if used >= 1.0 - f64::from(recipe.rounding) {
+            quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, recipe.coarseness);
+            &self.rounded
+        } else {
+            &self.values
+        };
+        let loss = self.engine.gradient(values, &batch, &mut self.gradient)?;
+        let scale = rate(recipe, used as f32);
+        let rates = Rates { muon: recipe.muon_rate * scale, adam: recipe.adam_rate * scale, clip: GRADIENT_CLIP };
+        self.optimiser.step(&self.parameters, &mut self.values, &self.gradient, rates);
+        self.bytes_seen += batch.positions() as u64;
+        Ok(loss)
+    }
+
+    /// Bytes in one step.
+    pub fn step_bytes(&self) -> u64 {
+        (self.recipe.sequences * self.recipe.windows * usize::from(self.shape.window)) as u64
+    }
+
+    /// What the rounded network needs for a sample of the file, before its computation is rounded too.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn bits_per_byte(&mut self) -> Result<f64> {
+        quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, self.recipe.coarseness);
+        let sample = self.corpus.spread(EVALUATION[0], EVALUATION[1] * usize::from(self.shape.window));
+        Ok(self.engine.loss(&self.rounded, &sample)? * std::f64::consts::LOG2_E)
+    }
+
+    /// The network in integers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if training diverged.
+    pub fn weights(&self) -> Result<Weights> {
+        quantise::quantise(&self.values, &self.shape, &self.corpus, self.recipe.coarseness)
+    }
+
+    fn resume(&mut self, progress: &dyn Progress) -> Result<()> {
+        let Some(path) = &self.checkpoint else { return Ok(()) };
+        match checkpoint::load(path, &self.identity, self.values.len())? {
+            Some(state) => {
+                progress.note(&format!("training continues after {} bytes", state.bytes_seen));
+                (self.bytes_seen, self.earlier, self.values) = (state.bytes_seen, state.elapsed, state.values);
+                self.random = Random::from_state(state.random);
+                self.optimiser.restore(state.steps, state.first, state.second);
+            }
+            None if path.exists() => progress.note("the checkpoint is of another run or damaged; training starts anew"),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A checkpoint that cannot be written stops no training.
+    fn save(&self, elapsed: Duration, progress: &dyn Progress) {
+        let Some(path) = &self.checkpoint else { return };
+        let (steps, first, second) = self.optimiser.state();
+        let state = State {
+            bytes_seen: self.bytes_seen,
+            elapsed,
+            random: self.random.state(),
+            steps,
+            values: self.values.clone(),
+            first: first.to_vec(),
+            second: second.to_vec(),
+        };
+        if let Err(error) = checkpoint::save(path, &self.identity, &state) {
+            progress.warning(&format!("no checkpoint could be written to {}: {error}", path.display()));
+        }
+    }
+}
+
+/// Everything that the weights follow from. A run continues only one with the same.
+fn identity(bytes: &[u8], layout: &Layout, shape: &Shape, budget: &Budget, options: &TrainOptions) -> String {
+    let TrainOptions { seed, threads, device, recipe, checkpoint: _ } = options;
+    let (version, length, checksum) = (env!("CARGO_PKG_VERSION"), bytes.len(), crc32fast::hash(bytes));
+    format!("{version} {length} {checksum} {layout:?} {shape:?} {budget:?} {seed} {threads} {device:?} {recipe:?}")
+}
+
+/// What was last told to the caller.
+#[derive(Default)]
+struct Shown {
+    thousandths: u64,
+    bits: Option<f64>,
+}
+
+impl Shown {
+    fn advance(&mut self, used: f64, progress: &dyn Progress) {
+        let thousandths = ((used * PROGRESS_TOTAL as f64) as u64).min(PROGRESS_TOTAL);
+        progress.advance(thousandths - self.thousandths);
+        self.thousandths = thousandths;
+    }
+
+    fn loss(&mut self, nats: f64, bytes: u64, progress: &dyn Progress) {
+        let bits = nats * std::f64::consts::LOG2_E;
+        let average = self.bits.map_or(bits, |average| average + 0.05 * (bits - average));
+        self.bits = Some(average);
+        progress.training(bytes, (average * 1000.0) as u32);
+    }
+}
+
+/// Share of the budget that is used up, from 0 to 1 and beyond.
+fn fraction_used(budget: &Budget, bytes: u64, elapsed: Duration) -> f64 {
+    let by_bytes = bytes as f64 / budget.bytes.max(1) as f64;
+    let by_time = budget.time.map_or(0.0, |time| elapsed.as_secs_f64() / time.as_secs_f64().max(1e-9));
+    by_bytes.max(by_time)
+}
+
+/// The learning rate relative to its highest: up, level, and down to nothing, each in a straight line.
+fn rate(recipe: &Recipe, used: f32) -> f32 {
+    let rising = (used + 0.001) / recipe.warm_up.max(0.001);
+    let falling = (1.0 - used) / recipe.decay.max(0.001);
+    rising.min(falling).clamp(0.0, 1.0)
+}
+
+fn check(shape: &Shape, bytes: &[u8]) -> Result<()> {
+    let refuse = |why: &str| Err(Error::new(ErrorKind::Unsupported, format!("cannot train this network: {why}")));
+    if shape.width == 0 || shape.heads == 0 || !shape.width.is_multiple_of(u16::from(shape.heads)) {
+        return refuse("the width is no multiple of the heads");
+    }
+    if shape.layers == 0 || shape.hidden == 0 || shape.window == 0 || shape.fields == 0 || shape.offsets == 0 {
+        return refuse("a size is 0");
+    }
+    if bytes.is_empty() || bytes.iter().any(|byte| shape.alphabet.binary_search(byte).is_err()) {
+        return refuse("its alphabet is not that of the file");
+    }
+    Ok(())
+}
+
+fn open_engine(shape: &Shape, options: &TrainOptions, progress: &dyn Progress) -> Box<dyn Engine> {
+    if options.device != Device::Cpu {
+        match CandleDevice::new_cuda(0) {
+            Ok(device) => return Box::new(Model::new(shape, device)),
+            Err(_) if options.device == Device::Auto => {}
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().next().unwrap_or_default();
+                progress.warning(&format!("no GPU could be opened ({reason}); training on the CPU"));
+            }
+        }
+    }
+    if CpuEngine::supports(shape) {
+        return Box::new(CpuEngine::new(shape, options.threads, Simd::detect()));
+    }
+    Box::new(Model::new(shape, CandleDevice::Cpu))
+}
