@@ -110,7 +110,7 @@ impl Job<'_> {
             threads: options.threads.get(),
             device: options.device,
             recipe: train::Recipe::default(),
-            checkpoint: None,
+            checkpoint: options.checkpoint.clone(),
         };
         let weights = train::train(self.source, &self.layout, &plan.shape, &budget, &training, self.progress)?;
         let section = net::encode(&weights);

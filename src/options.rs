@@ -1,6 +1,7 @@
 //! What a caller chooses.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The level that is taken if none is asked for.
@@ -46,6 +47,8 @@ pub struct Options {
     pub seed: u64,
     /// Where to train.
     pub device: Device,
+    /// Where training saves its state from time to time, and goes on from if it stopped. For the caller to remove.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl Default for Options {

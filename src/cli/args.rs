@@ -63,6 +63,9 @@ pub struct Compress {
     /// Train for about as long as this: 90s, 10m, 1h30m [default: as the level says]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub time: Option<Duration>,
+    /// Save the state of training beside the output, as FILE.nncz.training, and go on from there if it stopped
+    #[arg(long)]
+    pub resume: bool,
     /// Start of the random numbers that training draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -146,7 +149,7 @@ pub enum DeviceName {
 
 impl Compress {
     /// What the library is asked for.
-    pub fn options(&self) -> Options {
+    pub fn options(&self, checkpoint: Option<PathBuf>) -> Options {
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::Cuda,
@@ -159,6 +162,7 @@ impl Compress {
             time: self.time,
             seed: self.seed,
             device,
+            checkpoint,
         }
     }
 }

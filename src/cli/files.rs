@@ -25,10 +25,26 @@ pub enum Place {
     Path(PathBuf),
 }
 
+/// `path` with one more extension.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
 impl Place {
     /// `-` is the standard stream.
     pub fn from_argument(argument: &Path) -> Self {
         if argument.as_os_str() == "-" { Self::Standard } else { Self::Path(argument.to_owned()) }
+    }
+
+    /// The path, unless it is a standard stream.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Standard => None,
+            Self::Path(path) => Some(path),
+        }
     }
 
     /// The name for messages, without characters that would steer a terminal.

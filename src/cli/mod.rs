@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{CommandFactory, Parser};
-use nncz::ErrorKind;
 use nncz::container::Archive;
+use nncz::{ErrorKind, Options};
 
 use self::args::{Arguments, Command, Compress, Talk};
 use self::files::{Content, Output, Place, Sink, Source};
@@ -57,6 +57,9 @@ fn check_usage(command: &Command) -> Result<(), &'static str> {
         return Err(
             "archives of several files one after the other could not be taken apart again; compress one at a time",
         );
+    }
+    if matches!(command, Command::Compress(compress) if compress.resume) && (has_standard_input || to_standard_output) {
+        return Err("--resume needs a FILE and a file to write, to save the state of training beside it");
     }
     if output.rm && (has_standard_input || to_standard_output) {
         return Err("--rm needs a FILE to remove and a file to write");
@@ -117,16 +120,18 @@ impl Session {
         output.check_space(content.len() as u64)?;
 
         let name = place.name("standard input");
+        let checkpoint = target.path().filter(|_| args.resume).map(|path| files::with_suffix(path, "training"));
+        let options = args.options(checkpoint.clone());
         let written = match output {
             Output::Draft(draft) => {
-                let written = self.compress_and_verify(&name, &source, &content, draft.file(), args)?.len();
+                let written = self.compress_and_verify(&name, &source, &content, draft.file(), &options)?.len();
                 draft.publish(&source)?;
                 written
             }
             Output::Stream(stream) => {
                 let spool = tempfile::tempfile().context("cannot make a temporary file")?;
                 files::check_space(&std::env::temp_dir(), content.len() as u64)?;
-                let archive = self.compress_and_verify(&name, &source, &content, &spool, args)?;
+                let archive = self.compress_and_verify(&name, &source, &content, &spool, &options)?;
                 let mut sink = Sink::new(stream, target.name("standard output"));
                 let result = sink.write_all(&archive).and_then(|()| sink.flush());
                 if !sink.is_broken_pipe {
@@ -135,6 +140,9 @@ impl Session {
                 archive.len()
             }
         };
+        if let Some(checkpoint) = checkpoint.filter(|path| path.exists()) {
+            std::fs::remove_file(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
+        }
         if args.output.rm {
             source.remove()?;
         }
@@ -150,14 +158,13 @@ impl Session {
         source: &Source,
         content: &[u8],
         file: &std::fs::File,
-        args: &Compress,
+        options: &Options,
     ) -> Result<Content> {
         let bar = Bar::new(name, self.talk, &self.interrupt);
-        let options = args.options();
         let result = self.interrupt.during(|| {
             let mut sink = BufWriter::new(Sink::new(file, "the archive".to_owned()));
             #[cfg(feature = "train")]
-            nncz::compress(content, &options, &mut sink, &bar)?;
+            nncz::compress(content, options, &mut sink, &bar)?;
             sink.flush()?;
             let archive = Content::map(file)?;
             let verified = nncz::verify(&archive, content, options.threads, &bar);
@@ -254,10 +261,7 @@ fn target_of_compress(source: &Source, place: &Place, args: &args::Output) -> Re
     if let Some(target) = explicit_target(place, args) {
         return Ok(target);
     }
-    let mut name = path_of(source, place)?.as_os_str().to_owned();
-    name.push(".");
-    name.push(SUFFIX);
-    Ok(Place::Path(name.into()))
+    Ok(Place::Path(files::with_suffix(path_of(source, place)?, SUFFIX)))
 }
 
 fn target_of_decompress(source: &Source, place: &Place, args: &args::Output) -> Result<Place> {
