@@ -354,7 +354,7 @@ mod any_build {
             "payload       16,726 bytes",
             "weights       0 bytes (0.00 %)",
             "network         none\n",
-            "layout          text, or nothing known\n",
+            "layout          plain bytes\n",
             "blocks          2 of 8,363 bytes, 2 stored as they are\n",
         ] {
             assert!(table.contains(row), "{row:?} in\n{table}");
