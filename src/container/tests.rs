@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::layout::{Column, Format, Relation, Source};
 
 /// An archive taken apart: everything that a decoder uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +88,31 @@ fn the_format_is_what_its_description_says() {
     };
     assert_eq!(parts.write(), golden());
     assert_eq!(Parts::read(&golden()).unwrap(), parts);
+}
+
+#[test]
+fn a_layout_is_what_its_description_says() {
+    let source = |above, field| Source { above, field };
+    let number = Column {
+        format: Format::Number { least: 1, most: 2 },
+        lead: 1,
+        best: Some(source(true, 300)),
+        pair: Some([source(false, 2), source(true, 3)]),
+        relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))] }],
+    };
+    let time = Column { format: Format::Time { sample: "12:30:00".to_owned() }, ..Column::default() };
+    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: vec![number, time] };
+    let described = [
+        &[1, b',', b'"', 2][..],
+        &[1, 1, 2, 1, 1, 1, 251, 44, 1, 1, 0, 2, 1, 3, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4],
+        &[2, 8],
+        b"12:30:00",
+        &[0, 0, 0, 0],
+    ];
+    let serialized = |layout| bincode::Options::serialize(bincode::DefaultOptions::new(), layout).unwrap();
+    assert_eq!(serialized(&layout), described.concat());
+    assert_eq!(serialized(&Layout::Records { length: 70 }), [2, 70]);
+    assert_eq!(serialized(&Layout::Plain), [0]);
 }
 
 #[test]
