@@ -54,9 +54,16 @@ fn network(shape: &Shape) -> String {
 fn layout(layout: &Layout) -> String {
     match layout {
         Layout::Plain => "plain bytes".to_owned(),
-        Layout::Delimited { delimiter, quote } => {
+        Layout::Records { length: 1 } => "binary data".to_owned(),
+        Layout::Records { length } => format!("binary records of {length} bytes"),
+        Layout::Delimited { delimiter, quote, columns } => {
             let quote = quote.map_or(String::new(), |quote| format!(", quoted by {:?}", char::from(quote)));
-            format!("lines of fields parted by {:?}{quote}", char::from(*delimiter))
+            let relations = match columns.iter().map(|column| column.relations.len()).sum() {
+                0 => String::new(),
+                1 => ", one relation between columns".to_owned(),
+                relations => format!(", {relations} relations between columns"),
+            };
+            format!("lines of fields parted by {:?}{quote}{relations}", char::from(*delimiter))
         }
     }
 }
