@@ -168,18 +168,15 @@ fn conditional_cost(values: impl Iterator<Item = (u64, u32)>) -> u64 {
     for (context, value) in values {
         let seen = contexts.increment(context);
         let both = joint.increment(context.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(value));
-        let same = alone.increment(u64::from(value));
-        cost += log2(seen + 1);
-        cost += match (both, same) {
-            (0, 0) => log2(total + 1) + 10 * 256,
-            (0, _) => log2(total + 1) - log2(same),
-            _ => 0,
-        };
-        cost -= log2(both.max(1));
+        let alone = ((alone.increment(u64::from(value)) << 16) + 64) / (total + 1);
+        cost += log2((seen + PRIOR) << 16) - log2((both << 16) + PRIOR * alone.max(1));
         total += 1;
     }
     cost
 }
+
+/// How many values' worth the distribution without context counts in each context.
+const PRIOR: u64 = 4;
 
 /// How often each key was seen.
 struct Counts(HashMap<u64, u32, std::hash::BuildHasherDefault<KeyHasher>>);
@@ -305,6 +302,12 @@ impl Numbers {
             let mean = rows.iter().map(|&row| values[row].unwrap_or(0)).sum::<i64>() / rows.len().max(1) as i64;
             (rows.iter().map(|&row| values[row].unwrap_or(0) - mean).collect::<Vec<i64>>(), mean)
         };
+        // A value that stands for "none" hides the line on which the others lie.
+        let usual = commonest(target);
+        let others = rows.iter().filter(|&&row| target[row] != Some(usual)).count();
+        if (rows.len() / 8..rows.len() * 4 / 5).contains(&others) {
+            rows.retain(|&row| target[row] != Some(usual));
+        }
         let before = magnitude(&centred(target, &rows).0) / rows.len().max(1) as u64;
         for _ in 0..FIT_TERMS {
             let rest = residual(target, &chosen, &rows, &centred);
@@ -346,12 +349,12 @@ impl Numbers {
             terms.extend(feature.terms.iter().map(|&(sign, source)| (sign * factor, source)));
         }
         let constant = i64::try_from(constant).ok()?;
-        (after + 128 < before).then_some(Relation { constant, terms })
+        (after + 64 < before).then_some(Relation { constant, terms })
     }
 
     /// All numeric fields known before `field`, and the differences of the record's times.
     fn features(&self, columns: &[Column], field: usize) -> Vec<Feature> {
-        let one = |source| Feature { values: self.source(source), terms: vec![(1, source)] };
+        let one = |source| Feature { values: bounded(self.source(source)), terms: vec![(1, source)] };
         let is_time = |field: usize| matches!(columns[field].format, Format::Time { .. });
         let numeric = sources(columns.len(), field)
             .into_iter()
@@ -361,12 +364,24 @@ impl Numbers {
             for earlier in (0..later).filter(|&field| is_time(field)) {
                 let here = |field: usize| Source { above: false, field: field as u16 };
                 let (from, to) = (here(earlier), here(later));
-                let values = subtract(&self.source(to), &self.source(from), 1);
+                let values = bounded(subtract(&self.source(to), &self.source(from), 1));
                 features.push(Feature { values, terms: vec![(1, to), (-1, from)] });
             }
         }
         features
     }
+}
+
+/// The values with the greatest and the least fiftieth moved to the border of the rest: outliers would rule the squares.
+fn bounded(mut values: Vec<Option<i64>>) -> Vec<Option<i64>> {
+    let mut sorted: Vec<i64> = values.iter().flatten().copied().collect();
+    sorted.sort_unstable();
+    if let (Some(&least), Some(&most)) =
+        (sorted.get(sorted.len() / 50), sorted.get(sorted.len() - sorted.len() / 50 - 1))
+    {
+        values.iter_mut().flatten().for_each(|value| *value = (*value).clamp(least, most));
+    }
+    values
 }
 
 /// Values beyond this are left out of fits.

@@ -1,5 +1,6 @@
 //! The loops over vectors: plain Rust, and the same in AVX2 where the compiler does not find it by itself.
 
+use super::logistic::Logistic;
 use super::mixer::WEIGHT_MAX;
 use super::slots::learn_slot;
 
@@ -10,6 +11,9 @@ pub trait Kernel {
 
     /// Adds (input · error + 2^15) >> 16 to each weight, within ±[`WEIGHT_MAX`].
     fn train(weights: &mut [i32], inputs: &[i32], error: i32);
+
+    /// The inputs of eight slots: their probabilities' log-odds, and distances from one half in 1/2^12.
+    fn read(slots: &[u32; 8], logistic: &Logistic, octaves: &mut [i32; 8], distances: &mut [i32; 8]);
 
     /// [`learn_slot`] for eight slots.
     fn learn(slots: &mut [u32; 8], bit: bool, rates: &[i32; 64]);
@@ -32,6 +36,14 @@ impl Kernel for Portable {
     }
 
     #[inline(always)]
+    fn read(slots: &[u32; 8], logistic: &Logistic, octaves: &mut [i32; 8], distances: &mut [i32; 8]) {
+        for (index, &slot) in slots.iter().enumerate() {
+            octaves[index] = logistic.stretch((slot ^ 1 << 31) >> 16);
+            distances[index] = slot as i32 >> 20;
+        }
+    }
+
+    #[inline(always)]
     fn learn(slots: &mut [u32; 8], bit: bool, rates: &[i32; 64]) {
         for slot in slots {
             *slot = learn_slot(*slot, bit, rates);
@@ -46,6 +58,7 @@ pub use avx2::Avx2;
 mod avx2 {
     use std::arch::x86_64::*;
 
+    use super::super::logistic::{FINE, Logistic};
     use super::super::mixer::WEIGHT_MAX;
     use super::super::slots::{COUNT_SHIFT, HALF, PROBABILITY_SHIFT};
     use super::Kernel;
@@ -83,6 +96,26 @@ mod avx2 {
                     let bounded = _mm256_max_epi32(_mm256_min_epi32(moved, most), least);
                     _mm256_storeu_si256(weights.as_mut_ptr().cast(), bounded);
                 }
+            }
+        }
+
+        #[inline(always)]
+        fn read(slots: &[u32; 8], logistic: &Logistic, octaves: &mut [i32; 8], distances: &mut [i32; 8]) {
+            // SAFETY: as above; the gather reads four bytes at entries of two, and one more entry ends the table.
+            unsafe {
+                let slots = _mm256_loadu_si256(slots.as_ptr().cast());
+                let probability = _mm256_srli_epi32(_mm256_xor_si256(slots, _mm256_set1_epi32(i32::MIN)), 16);
+                let upper = _mm256_cmpgt_epi32(probability, _mm256_set1_epi32((1 << 15) - 1));
+                let other = _mm256_sub_epi32(_mm256_set1_epi32(1 << 16), probability);
+                let small = _mm256_min_epi32(probability, other);
+                let fine = _mm256_set1_epi32(FINE as i32);
+                let coarse = _mm256_add_epi32(fine, _mm256_srli_epi32(_mm256_sub_epi32(small, fine), 4));
+                let entry = _mm256_blendv_epi8(coarse, small, _mm256_cmpgt_epi32(fine, small));
+                let pairs = _mm256_i32gather_epi32::<2>(logistic.entries().as_ptr().cast(), entry);
+                let lower = _mm256_srai_epi32(_mm256_slli_epi32(pairs, 16), 16);
+                let signed = _mm256_sub_epi32(_mm256_xor_si256(lower, upper), upper);
+                _mm256_storeu_si256(octaves.as_mut_ptr().cast(), signed);
+                _mm256_storeu_si256(distances.as_mut_ptr().cast(), _mm256_srai_epi32(slots, 20));
             }
         }
 
@@ -128,6 +161,12 @@ mod tests {
             let (mut plain, mut fast) = (weights.clone(), weights);
             Portable::train(&mut plain, &inputs, error);
             Avx2::train(&mut fast, &inputs, error);
+            prop_assert_eq!(plain, fast);
+            let (mut plain, mut fast) = ([[0; 8]; 2], [[0; 8]; 2]);
+            let [octaves, distances] = &mut plain;
+            Portable::read(&slots, crate::predict::logistic::tables(), octaves, distances);
+            let [octaves, distances] = &mut fast;
+            Avx2::read(&slots, crate::predict::logistic::tables(), octaves, distances);
             prop_assert_eq!(plain, fast);
             let rates = std::array::from_fn(|count| 170 - count as i32);
             let (mut plain, mut fast) = (slots, slots);

@@ -11,13 +11,14 @@ pub const STRETCH_MAX: i32 = 4095;
 const ROOT: u64 = 1_076_653_033;
 const ONE: u64 = 1 << 30;
 /// Probabilities below this have an entry of their own in the stretch table; above, sixteen share one.
-const FINE: u32 = 1 << 12;
+pub const FINE: u32 = 1 << 12;
 const STRETCH_ENTRIES: usize = (FINE + ((1 << 15) - FINE) / 16 + 1) as usize;
 
 /// The two tables; see [`tables`].
 pub struct Logistic {
     squash: [u16; 2 * STRETCH_MAX as usize + 2],
-    stretch: [i16; STRETCH_ENTRIES],
+    /// One entry more than is used, so that an entry can be read as the lower half of four bytes.
+    stretch: [i16; STRETCH_ENTRIES + 1],
 }
 
 /// The tables, computed once.
@@ -44,6 +45,12 @@ impl Logistic {
         if upper { -octaves } else { octaves }
     }
 
+    /// The log-odds of the small probabilities; see [`Self::stretch`].
+    #[inline(always)]
+    pub fn entries(&self) -> &[i16] {
+        &self.stretch
+    }
+
     fn new() -> Self {
         let mut squash = [1; 2 * STRETCH_MAX as usize + 2];
         for octaves in 0..=STRETCH_MAX as usize {
@@ -52,7 +59,7 @@ impl Logistic {
             squash[STRETCH_MAX as usize - octaves] = ((1 << 16) - upper) as u16;
         }
         squash[2 * STRETCH_MAX as usize + 1] = squash[2 * STRETCH_MAX as usize];
-        let mut stretch = [0; STRETCH_ENTRIES];
+        let mut stretch = [0; STRETCH_ENTRIES + 1];
         // The largest log-odds whose probability is not above the entry's, so walking down from 1/2.
         let mut octaves = 0;
         for entry in (0..STRETCH_ENTRIES).rev() {

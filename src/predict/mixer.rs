@@ -61,6 +61,10 @@ impl Mixer {
         let rate = &mut self.rates[self.selected];
         let error = (((i32::from(bit) << 16) - self.probability) * (*rate >> RATE_SHIFT)) >> 10;
         *rate += (self.last_rate - *rate) >> DECAY;
+        // With inputs within ±4095 no step would round to anything but 0.
+        if error.abs() <= 8 {
+            return;
+        }
         let weights = &mut self.weights[self.selected * self.inputs..(self.selected + 1) * self.inputs];
         K::train(weights, inputs, error);
     }

@@ -213,14 +213,15 @@ impl Model {
     fn new(experts: Experts, bits: u32, network: bool) -> Self {
         let logistic = logistic::tables();
         let states = if experts.maps_states() { experts.contexts() } else { 0 };
-        let inputs = (experts.contexts() + MATCHES + usize::from(network)) * EACH + states;
+        let slots = experts.contexts().next_multiple_of(8);
+        let inputs = (slots + MATCHES + usize::from(network)) * EACH + states;
         let padded = (inputs + 1).next_multiple_of(8);
         let mut weights = vec![0; padded];
         let first = if states > 0 { ONE / 8 } else { ONE / 4 };
-        let pairs = experts.contexts() * EACH;
-        weights[..pairs].iter_mut().step_by(EACH).for_each(|weight| *weight = first);
-        weights[pairs..pairs + states].fill(first);
-        weights[pairs + states..inputs].iter_mut().step_by(EACH).for_each(|weight| *weight = ONE / 4);
+        let [after_slots, after_states] = [slots * EACH, slots * EACH + states];
+        weights[..experts.contexts()].fill(first);
+        weights[after_slots..after_states].fill(first);
+        weights[after_states..inputs].iter_mut().step_by(EACH).for_each(|weight| *weight = ONE / 4);
         let sizes = experts.selector_sizes();
         let mut last_weights = [0; 8];
         last_weights[..SELECTORS].fill(ONE / SELECTORS as i32);
@@ -273,10 +274,8 @@ impl Model {
         let logistic = self.logistic;
         let inputs = &mut self.inputs[..];
         self.slots.gather();
-        for (pair, probability) in inputs.as_chunks_mut::<EACH>().0.iter_mut().zip(self.slots.probabilities()) {
-            *pair = [logistic.stretch(((probability + slots::HALF) >> 6) as u32), probability >> 10];
-        }
-        let mut next = self.experts.contexts() * EACH;
+        let mut next = self.experts.contexts().next_multiple_of(8) * EACH;
+        self.slots.read::<K>(&mut inputs[..next], logistic);
         if self.experts.maps_states() {
             let states = &mut inputs[next..next + self.experts.contexts()];
             self.states.predict(self.slots.present(), states, logistic);

@@ -4,6 +4,7 @@
 //! binary tree. A slot is 22 bits of probability, less one half and signed, over 6 bits of count and 4 bits of history.
 
 use super::kernels::Kernel;
+use super::logistic::Logistic;
 
 /// Words in a line: 64 bytes, one cache line.
 const LINE: usize = 16;
@@ -117,12 +118,18 @@ impl Slots {
         for (slot, line) in self.slot.iter_mut().zip(&self.line).take(self.contexts) {
             *slot = self.words[line + self.node];
         }
+        self.slot[self.contexts..self.contexts.next_multiple_of(8)].fill(0);
     }
 
-    /// The gathered slots' probabilities, signed within ±[`HALF`].
+    /// Writes the gathered slots' inputs: the log-odds of all, then the distances from one half of all, each padded with zeros
+    /// to a multiple of 8.
     #[inline(always)]
-    pub fn probabilities(&self) -> impl Iterator<Item = i32> {
-        self.slot[..self.contexts].iter().map(|&slot| slot as i32 >> PROBABILITY_SHIFT)
+    pub fn read<K: Kernel>(&self, inputs: &mut [i32], logistic: &Logistic) {
+        let (octaves, distances) = inputs.split_at_mut(inputs.len() / 2);
+        let (octaves, distances) = (octaves.as_chunks_mut().0, distances.as_chunks_mut().0);
+        for ((slots, octaves), distances) in self.slot.as_chunks().0.iter().zip(octaves).zip(distances) {
+            K::read(slots, logistic, octaves, distances);
+        }
     }
 
     /// The gathered slots.
