@@ -54,6 +54,14 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { level: DEFAULT_LEVEL, threads, network: NetworkChoice::Auto, time: None, seed: 0, device: Device::Auto }
+        Self {
+            level: DEFAULT_LEVEL,
+            threads,
+            network: NetworkChoice::Auto,
+            time: None,
+            seed: 0,
+            device: Device::Auto,
+            checkpoint: None,
+        }
     }
 }
