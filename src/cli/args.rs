@@ -249,7 +249,7 @@ mod tests {
     fn options(arguments: &str) -> Options {
         let words = ["nncz", "compress", "file"].into_iter().chain(arguments.split_whitespace());
         match Arguments::try_parse_from(words).unwrap().command {
-            Command::Compress(compress) => compress.options(),
+            Command::Compress(compress) => compress.options(None),
             other => panic!("{other:?}"),
         }
     }
