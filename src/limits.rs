@@ -25,5 +25,5 @@ pub const LAYERS: usize = 16;
 /// Most memory for the adaptive state of one block of an archive of `archive` bytes: a short archive cannot make a
 /// decoder take much.
 pub fn predictor_memory(archive: u64) -> u64 {
-    (48 << 20) + archive.saturating_mul(4096)
+    (24 << 20) + archive.saturating_mul(4096)
 }

@@ -95,10 +95,10 @@ fn a_hostile_archive_of_100_bytes_takes_at_most_64_mib() {
         assert!(start.elapsed() < Duration::from_secs(seconds), "archive {number} took {:?}", start.elapsed());
     }
     // Everything at once, up to the first byte decoded.
-    let archive = archive(1 << 20, 15, 16, &noise[..14], Some(&models[4]));
+    let archive = archive(1 << 20, 13, 16, &noise[..14], Some(&models[4]));
     let (kind, taken) = outcome(&archive, &Impatient);
     assert_eq!(kind, ErrorKind::Cancelled);
-    assert!((40..=64).contains(&taken), "{taken} MiB");
+    assert!((30..=64).contains(&taken), "{taken} MiB");
 }
 
 /// The error and the most memory taken, in MiB.

@@ -1,0 +1,68 @@
+//! A header may say anything about the columns of a table: the decoder follows it without a panic.
+
+use std::num::NonZeroUsize;
+
+use nncz::container::{BlockHeader, Header, Method, Writer};
+use nncz::layout::{Column, Format, Layout, Relation, Source};
+use nncz::{ErrorKind, Silent, decompress};
+use proptest::prelude::*;
+
+fn source() -> impl Strategy<Value = Source> {
+    (any::<bool>(), prop_oneof![0u16..6, any::<u16>()]).prop_map(|(above, field)| Source { above, field })
+}
+
+fn format() -> impl Strategy<Value = Format> {
+    prop_oneof![
+        Just(Format::Text),
+        (any::<u8>(), any::<u8>()).prop_map(|(least, most)| Format::Number { least, most }),
+        "(\\PC{0,30}|[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9:]{0,12})?)".prop_map(|sample| Format::Time { sample }),
+    ]
+}
+
+fn relation() -> impl Strategy<Value = Relation> {
+    let factor = prop_oneof![-5_000_000i64..5_000_000, any::<i64>()];
+    (any::<i64>(), prop::collection::vec((factor, source()), 0..5))
+        .prop_map(|(constant, terms)| Relation { constant, terms })
+}
+
+fn column() -> impl Strategy<Value = Column> {
+    let relations = prop::collection::vec(relation(), 0..4);
+    (format(), any::<u8>(), prop::option::of(source()), prop::option::of([source(), source()]), relations)
+        .prop_map(|(format, lead, best, pair, relations)| Column { format, lead, best, pair, relations })
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    prop_oneof![
+        any::<u16>().prop_map(|length| Layout::Records { length }),
+        (any::<u8>(), any::<Option<u8>>(), prop::collection::vec(column(), 0..6))
+            .prop_map(|(delimiter, quote, columns)| Layout::Delimited { delimiter, quote, columns }),
+        prop::collection::vec(column(), 0..6).prop_map(|columns| Layout::Delimited {
+            delimiter: b',',
+            quote: None,
+            columns
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_layout_is_followed_without_a_panic(
+        layout in layout(),
+        lanes in 1usize..4,
+        length in 0u64..4000,
+        payload in prop::collection::vec(any::<u8>(), 0..2000),
+    ) {
+        let header = Header { original: length.max(1), blocks: 1, level: 1, tables: 10, layout };
+        let mut lengths = vec![0; lanes];
+        lengths[0] = payload.len() as u64;
+        let mut archive = Vec::new();
+        let mut writer = Writer::new(&mut archive, &header).unwrap();
+        writer.block(&BlockHeader { method: Method::Coded { lanes: lengths }, crc: 0 }, &payload).unwrap();
+        writer.finish().unwrap();
+        let outcome = decompress(&archive, NonZeroUsize::MIN, &mut std::io::sink(), &Silent);
+        let kind = outcome.err().map(|error| error.kind());
+        prop_assert!(matches!(kind, None | Some(ErrorKind::Damaged | ErrorKind::Limit)), "{kind:?}");
+    }
+}
