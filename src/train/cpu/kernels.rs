@@ -231,6 +231,8 @@ const TALL: usize = 12;
 
 /// Depth whose columns of `b` stay in the first-level cache.
 const DEPTH: usize = 128;
+/// How many rows of `b` are asked for before they are needed; of `a` twice as many columns.
+const AHEAD: usize = 4;
 
 /// Walks the depth in parts that the cache holds.
 #[allow(clippy::too_many_arguments)]
@@ -248,7 +250,7 @@ unsafe fn product<V: Lanes>(
 ) {
     let mut done = 0;
     while done < k {
-        let depth = if k - done < 2 * DEPTH { k - done } else { DEPTH };
+        let depth = if k - done <= DEPTH + DEPTH / 4 { k - done } else { DEPTH };
         // SAFETY: the parts cover the depth 0..k, which the caller answers for.
         unsafe {
             let a = Strided { start: a.start.add(done * a.columns), ..a };
@@ -354,6 +356,10 @@ unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
         }
         let (mut a_column, mut b_row) = (a.start, b);
         for _ in 0..k {
+            V::prefetch(a_column.wrapping_add(2 * AHEAD * a.columns));
+            for j in 0..C {
+                V::prefetch(b_row.wrapping_add(AHEAD * b_rows + 16 * j));
+            }
             let mut right = [V::splat(0.0); C];
             for (j, right) in right.iter_mut().enumerate() {
                 *right = V::load(b_row.add(16 * j));

@@ -47,6 +47,19 @@ pub trait Lanes: Copy {
     /// As the trait.
     unsafe fn round(self) -> Self;
 
+    /// Asks for the memory at `place` to be brought near.
+    #[inline(always)]
+    fn prefetch(place: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which no address makes fail; all x86-64 processors have it.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
+    }
+
     /// The sum of all sixteen.
     ///
     /// # Safety
