@@ -94,7 +94,7 @@ impl Job<'_> {
     /// Takes smaller tables for a file that compresses so far that its archive may not ask for much memory.
     fn fit_tables(&mut self, expected: u64) {
         let longest = self.source.len().div_ceil(self.blocks.max(1) as usize);
-        while Predictor::memory(&self.layout, self.tables, longest) > limits::predictor_memory(expected / 2) {
+        while Predictor::memory(&self.layout, self.tables, longest) > limits::decoder_memory(expected / 2) {
             self.tables.bits -= 1;
         }
     }

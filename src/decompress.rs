@@ -7,7 +7,7 @@ use crate::block::Coding;
 use crate::container::{Archive, Method};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::net::{self, Instructions, Network};
+use crate::net::{self, Instructions, Network, Shape};
 use crate::parallel::in_order;
 use crate::predict::{Predictor, Tables};
 use crate::progress::{Phase, Progress};
@@ -54,8 +54,8 @@ fn restore(
     progress: &dyn Progress,
     mut take: impl FnMut(usize, Vec<u8>) -> Result<()>,
 ) -> Result<()> {
-    check_memory(archive)?;
     let weights = archive.model()?.map(net::decode).transpose()?;
+    let threads = threads_within_memory(archive, weights.as_ref().map(|weights| &weights.shape), threads)?;
     let instructions = Instructions::choose()?;
     let network = weights.map(|weights| Network::new(&weights, instructions));
     let header = archive.header();
@@ -95,20 +95,28 @@ fn decode_block(archive: &Archive<'_>, number: usize, coding: &Coding<'_>, progr
     Ok(restored)
 }
 
-/// Refuses an archive whose tables would take more memory than one of its length is allowed.
-fn check_memory(archive: &Archive<'_>) -> Result<()> {
+/// As many of `threads` as may each decode a block in the memory that an archive of this length is allowed.
+///
+/// # Errors
+/// [`ErrorKind::Limit`] if it is not enough for one.
+fn threads_within_memory(archive: &Archive<'_>, shape: Option<&Shape>, threads: NonZeroUsize) -> Result<NonZeroUsize> {
     let header = archive.header();
-    let tables = Tables { bits: header.tables };
-    let coded = archive.blocks().iter().filter(|block| block.header.method != Method::Stored);
-    let longest = coded.map(|block| block.original.end - block.original.start).max().unwrap_or(0);
-    let need = Predictor::memory(&header.layout, tables, longest as usize);
-    let allowed = limits::predictor_memory(archive.length());
-    if need > allowed {
-        let message = format!(
-            "one block needs {need} bytes of memory, and an archive of {} bytes may take at most {allowed}",
-            archive.length()
-        );
-        return Err(Error::new(ErrorKind::Limit, message));
+    let (mut longest, mut lanes) = (0, 0);
+    for block in archive.blocks() {
+        if let Method::Coded { lanes: streams } = &block.header.method {
+            longest = longest.max(block.original.end - block.original.start);
+            lanes = lanes.max(streams.len());
+        }
     }
-    Ok(())
+    let network = shape.map_or(0, Shape::memory);
+    let team = shape.map_or(0, |shape| shape.team_memory(lanes));
+    let block = team + Predictor::memory(&header.layout, Tables { bits: header.tables }, longest as usize);
+    let allowed = limits::decoder_memory(archive.length());
+    let fitting = allowed.saturating_sub(network) / block.max(1);
+    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+    NonZeroUsize::new(fitting).map(|fitting| fitting.min(threads)).ok_or_else(|| {
+        let (need, length) = (network + block, archive.length());
+        let message = format!("it needs {need} bytes of memory; an archive of {length} bytes may take {allowed}");
+        Error::new(ErrorKind::Limit, message)
+    })
 }

@@ -22,8 +22,8 @@ pub const NETWORK_WIDTH: usize = 2048;
 pub const WINDOW: usize = 1024;
 /// Most layers of a network.
 pub const LAYERS: usize = 16;
-/// Most memory for the adaptive state of one block of an archive of `archive` bytes: a short archive cannot make a
-/// decoder take much.
-pub fn predictor_memory(archive: u64) -> u64 {
-    (24 << 20) + archive.saturating_mul(4096)
+/// Most memory for the network and the adaptive state of all blocks in work, when an archive of `archive` bytes is
+/// decoded: a short archive cannot make a decoder take much.
+pub fn decoder_memory(archive: u64) -> u64 {
+    (48 << 20) + archive.saturating_mul(4096)
 }

@@ -34,10 +34,10 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// An archive of one coded block that restores nothing in particular, with right checksums.
-fn archive(original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
+/// An archive of coded blocks that restore nothing in particular, with right checksums. Each has `payload`.
+fn archive(blocks: u32, original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
     let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() };
-    let header = Header { original, blocks: 1, level: 9, tables, layout };
+    let header = Header { original, blocks, level: 9, tables, layout };
     let mut lengths = vec![0; lanes];
     lengths[lanes - 1] = payload.len() as u64;
     let mut bytes = Vec::new();
@@ -45,7 +45,8 @@ fn archive(original: u64, tables: u8, lanes: usize, payload: &[u8], model: Optio
     if let Some(model) = model {
         writer.model(model).unwrap();
     }
-    writer.block(&BlockHeader { method: Method::Coded { lanes: lengths }, crc: 0 }, payload).unwrap();
+    let header = BlockHeader { method: Method::Coded { lanes: lengths }, crc: 0 };
+    (0..blocks).for_each(|_| writer.block(&header, payload).unwrap());
     writer.finish().unwrap();
     bytes
 }
@@ -82,9 +83,9 @@ fn a_hostile_archive_of_100_bytes_takes_at_most_64_mib() {
         (2_000, 24, 16),
         (2_000, 0, 1),
     ] {
-        hostile.push(archive(original, tables, lanes, &noise[..30], None));
+        hostile.push(archive(1, original, tables, lanes, &noise[..30], None));
     }
-    hostile.extend(models.iter().map(|model| archive(500, 14, 1, &noise[..20], Some(model))));
+    hostile.extend(models.iter().map(|model| archive(1, 500, 14, 1, &noise[..20], Some(model))));
 
     for (number, archive) in hostile.iter().enumerate() {
         let start = Instant::now();
@@ -94,11 +95,19 @@ fn a_hostile_archive_of_100_bytes_takes_at_most_64_mib() {
         let seconds = if cfg!(debug_assertions) { 300 } else { 30 };
         assert!(start.elapsed() < Duration::from_secs(seconds), "archive {number} took {:?}", start.elapsed());
     }
-    // Everything at once, up to the first byte decoded.
-    let archive = archive(1 << 20, 13, 16, &noise[..14], Some(&models[4]));
-    let (kind, taken) = outcome(&archive, &Impatient);
-    assert_eq!(kind, ErrorKind::Cancelled);
-    assert!((30..=64).contains(&taken), "{taken} MiB");
+    // A network with the largest tables that go with it, and several blocks at once: up to the first byte decoded.
+    let mut most = [0, 0];
+    for tables in 10..=20 {
+        let with_network = archive(1, 1 << 20, tables, 16, &noise[..14], Some(&models[4]));
+        let blocks = archive(3, 3 << 19, tables, 1, &noise[..4], None);
+        for (archive, most) in [with_network, blocks].iter().zip(&mut most) {
+            let (kind, taken) = outcome(archive, &Impatient);
+            assert!([ErrorKind::Cancelled, ErrorKind::Limit].contains(&kind), "tables {tables}: {kind:?}");
+            assert!(taken <= 64, "tables {tables}: {taken} MiB");
+            *most = taken.max(*most);
+        }
+    }
+    assert!(most.iter().all(|&most| most >= 32), "{most:?} MiB");
 }
 
 /// The error and the most memory taken, in MiB.
@@ -106,7 +115,8 @@ fn outcome(archive: &[u8], progress: &dyn Progress) -> (ErrorKind, usize) {
     assert!(archive.len() <= 110, "{} bytes", archive.len());
     let before = NOW.load(SeqCst);
     MOST.store(before, SeqCst);
-    let error = decompress(archive, NonZeroUsize::MIN, &mut std::io::sink(), progress).unwrap_err();
+    let threads = NonZeroUsize::new(8).unwrap();
+    let error = decompress(archive, threads, &mut std::io::sink(), progress).unwrap_err();
     (error.kind(), (MOST.load(SeqCst) - before) >> 20)
 }
 

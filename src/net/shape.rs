@@ -48,6 +48,17 @@ impl Shape {
         embeddings + usize::from(self.layers) * (attention + 2 * d * hidden) + self.alphabet.len() * d
     }
 
+    /// About the bytes of memory that the weights take, as decoded and as the kernels want them.
+    pub fn memory(&self) -> u64 {
+        2 * self.parameters() as u64
+    }
+
+    /// About the bytes of memory that a team of `lanes` takes, most of it in the KV cache.
+    pub fn team_memory(&self, lanes: usize) -> u64 {
+        let cache = usize::from(self.layers) * usize::from(self.window) * 2 * self.head_width() * size_of::<i16>();
+        (lanes * cache) as u64
+    }
+
     /// Whether the sizes agree with each other and with [`crate::limits`].
     ///
     /// # Errors
