@@ -73,6 +73,32 @@ const DECIMALS: usize = 9;
 pub const TEXT_MAX: usize = 24;
 
 impl Relation {
+    /// The relation in words, for the column `field`; columns are counted from 1.
+    pub fn describe(&self, field: usize) -> String {
+        let mut text = format!("column {} = ", field + 1);
+        for (index, &(factor, source)) in self.terms.iter().enumerate() {
+            let sign = match (index, factor < 0) {
+                (0, false) => "",
+                (0, true) => "-",
+                (_, false) => " + ",
+                (_, true) => " - ",
+            };
+            let thousandths = ((u128::from(factor.unsigned_abs()) * 1000) >> FACTOR_BITS) as u64;
+            let times = match (thousandths / 1000, thousandths % 1000) {
+                (1, 0) => String::new(),
+                (whole, 0) => format!("{whole} "),
+                (whole, rest) => format!("{whole}.{rest:03} "),
+            };
+            let above = if source.above { " of the row before" } else { "" };
+            text += &format!("{sign}{times}column {}{above}", source.field + 1);
+        }
+        match self.constant >> FACTOR_BITS {
+            0 => text,
+            constant if constant < 0 => format!("{text} - {}", -constant),
+            constant => format!("{text} + {constant}"),
+        }
+    }
+
     /// The predicted value, if all fields have one. `value` gives a field's.
     pub fn predict(&self, value: impl Fn(Source) -> Option<i64>) -> Option<i64> {
         let mut sum = i128::from(self.constant) + (1 << (FACTOR_BITS - 1));
@@ -273,6 +299,19 @@ mod tests {
         ] {
             assert_eq!(column.parse(odd), None);
         }
+    }
+
+    #[test]
+    fn a_relation_reads_as_a_formula_in_units_of_its_columns() {
+        let here = |field| Source { above: false, field };
+        let above = Source { above: true, field: 4 };
+        let relation =
+            Relation { constant: 250 << 20, terms: vec![(1 << 20, here(0)), (-5 << 19, here(1)), (-1 << 20, above)] };
+        let text = "column 4 = column 1 - 2.500 column 2 - column 5 of the row before + 250";
+        assert_eq!(relation.describe(3), text);
+        let numbers = |source: Source| Some(if source.above { 1000 } else { i64::from(source.field) * 10 + 1 });
+        assert_eq!(relation.predict(numbers), Some(250 + 1 - 27 - 1000));
+        assert_eq!(relation.predict(|_| None), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, p
 const ROWS: usize = 8000;
 /// Rows for the search of relations, at most.
 const ROWS_NUMERIC: usize = 1500;
+/// The same for the widest tables.
+const ROWS_NUMERIC_LEAST: usize = 200;
 /// Fewest rows that say anything.
 const ROWS_LEAST: usize = 50;
 /// Columns looked at; those beyond stay unknown.
@@ -235,7 +237,9 @@ struct Feature {
 
 impl Numbers {
     fn new(table: &Table, columns: &[Column]) -> Self {
-        let rows: Vec<usize> = places(table.rows.len(), ROWS_NUMERIC).collect();
+        // The search of sums takes time by the square of the columns.
+        let most = (400 * ROWS_NUMERIC / (table.width * table.width).max(400)).max(ROWS_NUMERIC_LEAST);
+        let rows: Vec<usize> = places(table.rows.len(), most).collect();
         let parse = |field: usize, row: usize| columns[field].parse(table.field(row, field));
         let column = |field| rows.iter().map(|&row| [parse(field, row), parse(field, row - 1)]).collect();
         Self { values: (0..table.width).map(column).collect(), rows: rows.len() }
