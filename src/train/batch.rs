@@ -3,25 +3,13 @@
 use std::ops::Range;
 
 use super::random::Random;
-use crate::layout::{Layout, Position};
+use crate::layout::Layout;
 use crate::net::{INPUTS, Shape};
 
 /// Most bytes that training draws from; of a longer file, pieces spread evenly over it.
 const CORPUS_BYTES: usize = 96 << 20;
 /// Length of one such piece.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// The positions of `bytes`, as the layout's cursor gives them from the first byte on.
-pub fn positions(layout: &Layout, bytes: &[u8]) -> Vec<Position> {
-    let mut cursor = layout.cursor();
-    (0..bytes.len())
-        .map(|place| {
-            let position = cursor.position();
-            cursor.advance(&bytes[..=place]);
-            position
-        })
-        .collect()
-}
 
 /// The bytes to learn, with the inputs that the network sees before each of them, as rows of the embedding tables.
 #[derive(Clone, Debug)]
@@ -44,21 +32,22 @@ impl Corpus {
         for (i, &byte) in shape.alphabet.iter().enumerate() {
             index[usize::from(byte)] = i as u16;
         }
-        let mut corpus = Self {
-            targets: Vec::new(),
-            fields: Vec::new(),
-            offsets: Vec::new(),
-            above: Vec::new(),
-            pieces: Vec::new(),
-            none,
-        };
-        for range in pieces(bytes) {
+        let pieces = pieces(bytes);
+        let len = pieces.iter().map(Range::len).sum();
+        let rows = || Vec::with_capacity(len);
+        let (fields, offsets, above) = (rows(), rows(), rows());
+        let mut corpus = Self { targets: Vec::with_capacity(len), fields, offsets, above, pieces: Vec::new(), none };
+        for range in pieces {
             let start = corpus.targets.len();
-            for (position, &byte) in positions(layout, &bytes[range.clone()]).iter().zip(&bytes[range]) {
+            let piece = &bytes[range];
+            let mut cursor = layout.cursor();
+            for (place, &byte) in piece.iter().enumerate() {
+                let position = cursor.position();
                 corpus.targets.push(index[usize::from(byte)] as u8);
                 corpus.fields.push(position.field.min(shape.fields - 1));
                 corpus.offsets.push(position.offset.min(shape.offsets - 1));
                 corpus.above.push(position.above.map_or(none, |byte| index[usize::from(byte)]));
+                cursor.advance(&piece[..=place]);
             }
             corpus.pieces.push(start..corpus.targets.len());
         }

@@ -243,7 +243,9 @@ fn check(shape: &Shape, bytes: &[u8]) -> Result<()> {
     if shape.layers == 0 || shape.hidden == 0 || shape.window == 0 || shape.fields == 0 || shape.offsets == 0 {
         return refuse("a size is 0");
     }
-    if bytes.is_empty() || bytes.iter().any(|byte| shape.alphabet.binary_search(byte).is_err()) {
+    let mut known = [false; 256];
+    shape.alphabet.iter().for_each(|&byte| known[usize::from(byte)] = true);
+    if bytes.is_empty() || bytes.iter().any(|&byte| !known[usize::from(byte)]) {
         return refuse("its alphabet is not that of the file");
     }
     Ok(())
