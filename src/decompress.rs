@@ -112,11 +112,11 @@ fn threads_within_memory(archive: &Archive<'_>, shape: Option<&Shape>, threads: 
     let team = shape.map_or(0, |shape| shape.team_memory(lanes));
     let block = team + Predictor::memory(&header.layout, Tables { bits: header.tables }, longest as usize);
     let allowed = limits::decoder_memory(archive.length());
-    let fitting = allowed.saturating_sub(network) / block.max(1);
-    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
-    NonZeroUsize::new(fitting).map(|fitting| fitting.min(threads)).ok_or_else(|| {
+    if network + block > allowed {
         let (need, length) = (network + block, archive.length());
         let message = format!("it needs {need} bytes of memory; an archive of {length} bytes may take {allowed}");
-        Error::new(ErrorKind::Limit, message)
-    })
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let fitting = usize::try_from((allowed - network) / (block + Predictor::FIXED_MEMORY)).unwrap_or(usize::MAX);
+    Ok(NonZeroUsize::new(fitting).map_or(NonZeroUsize::MIN, |fitting| fitting.min(threads)))
 }

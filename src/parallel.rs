@@ -61,7 +61,7 @@ mod tests {
         for number in 1..=5 {
             let mut taken = Vec::new();
             let slow_when_even = |i: usize| {
-                std::thread::sleep(std::time::Duration::from_millis(if i % 2 == 0 { 3 } else { 0 }));
+                std::thread::sleep(std::time::Duration::from_millis(if i.is_multiple_of(2) { 3 } else { 0 }));
                 Ok(i * i)
             };
             in_order(17, threads(number), slow_when_even, |i, square| {

@@ -65,7 +65,7 @@ fn the_example_becomes_smaller_than_with_any_usual_archiver() {
 #[test]
 fn edges_come_back_and_grow_by_a_few_bytes_at_most() {
     let noise: Vec<u8> =
-        (0..300_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29) as u8 ^ (i * i >> 7) as u8).collect();
+        (0..300_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29) as u8 ^ ((i * i) >> 7) as u8).collect();
     let zeros = vec![0; 1 << 20];
     let one_long_line = vec![b','; 100_000];
     for source in [&[][..], b"A", b"\0\xff", b"\n", &noise, &zeros, &one_long_line] {

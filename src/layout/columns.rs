@@ -15,7 +15,7 @@ pub struct Column {
     pub best: Option<Source>,
     /// The two fields whose values together tell most.
     pub pair: Option<[Source; 2]>,
-    /// At most [`RELATIONS`].
+    /// At most `RELATIONS`.
     pub relations: Vec<Relation>,
 }
 

@@ -100,7 +100,10 @@ impl Predictor {
         }
     }
 
-    /// Bytes of memory that a block of `length` bytes takes in tables and for itself.
+    /// About the bytes of memory that every block takes, whatever its tables and length: most are in the two final maps.
+    pub const FIXED_MEMORY: u64 = 18 << 20;
+
+    /// Bytes of memory that a block of `length` bytes takes in tables and for itself, beside [`Self::FIXED_MEMORY`].
     pub fn memory(layout: &Layout, tables: Tables, length: usize) -> u64 {
         let bits = table_bits(tables, length);
         let lines = Experts::new(layout).contexts() as u64 * 64;

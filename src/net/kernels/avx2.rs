@@ -97,7 +97,7 @@ impl Kernel for Avx2 {
     }
 
     fn normalise(self, stream: &[i16], root_width: u32, outputs: &mut [u8]) {
-        assert!(stream.len() % 16 == 0 && outputs.len() >= stream.len());
+        assert!(stream.len().is_multiple_of(16) && outputs.len() >= stream.len());
         // SAFETY: `self` proves the instruction set, the assertion the lengths.
         unsafe {
             let scale = scale_for(sum_of_squares(stream), root_width);

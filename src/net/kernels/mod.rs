@@ -56,7 +56,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         outputs: &mut [u8],
     );
 
-    /// The softmax leaf of each logit: [`super::arithmetic::power_of_two`] of its distance to the largest.
+    /// The softmax leaf of each logit: `power_of_two` of its distance to the largest.
     fn leaves(self, logits: &[i16], outputs: &mut [u32]);
 }
 
