@@ -1,9 +1,11 @@
 //! x86-64 with AVX2. Its byte products saturate at 16 bits, which weights within ±63 cannot reach.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::super::arithmetic::{EXPONENTIALS, POWER, Reciprocal, Scale, power_of_two, reciprocal, scale_for};
 use super::super::weights::Matrix;
+use super::quads::{self, Cache};
 use super::{AttentionShape, Kernel};
 
 /// Proof that the processor has AVX2.
@@ -27,54 +29,25 @@ pub struct Packed {
     shift: u8,
 }
 
-/// Keys as `[head_width/4][window][4]` offset by 128, values as `[window/4][head_width][4]`.
-#[derive(Clone)]
-pub struct Cache {
-    keys: Vec<u8>,
-    values: Vec<i8>,
-    /// One head's scores and their exponentials.
-    scores: Vec<i32>,
-    weights: Vec<u8>,
-}
-
 impl Kernel for Avx2 {
     type Packed = Packed;
     type Cache = Cache;
 
     fn pack(self, matrix: &Matrix, offset: bool) -> Packed {
-        let groups = matrix.rows.div_ceil(16);
-        let weight = |row: usize, column: usize| match row < matrix.rows {
-            true => matrix.weights[row * matrix.columns + column],
-            false => 0,
-        };
-        let mut weights = Vec::with_capacity(groups * matrix.columns / 4);
-        for group in 0..groups {
-            for chunk in 0..matrix.columns / 4 {
-                let bytes: [i8; 64] = std::array::from_fn(|i| weight(16 * group + i / 4, 4 * chunk + i % 4));
-                // SAFETY: both are 64 bytes of plain integers.
-                weights.push(unsafe { std::mem::transmute::<[i8; 64], [__m256i; 2]>(bytes) });
+        // SAFETY: all are plain integers of the same sizes.
+        unsafe {
+            Packed {
+                rows: matrix.rows,
+                columns: matrix.columns,
+                weights: quads::weights(matrix).map(|bytes| transmute::<[i8; 64], [__m256i; 2]>(bytes)).collect(),
+                offsets: quads::by_sixteen(&matrix.row_offsets(offset))
+                    .map(|offsets| transmute::<[i32; 16], [__m256i; 2]>(offsets))
+                    .collect(),
+                multipliers: quads::by_sixteen(&matrix.multipliers)
+                    .map(|multipliers| transmute::<[i16; 16], __m256i>(multipliers))
+                    .collect(),
+                shift: matrix.shift,
             }
-        }
-        let sums = matrix.row_offsets(offset);
-        let offset_of = |row: usize| sums.get(row).copied().unwrap_or(0);
-        let multiplier_of = |row: usize| matrix.multipliers.get(row).copied().unwrap_or(0);
-        Packed {
-            rows: matrix.rows,
-            columns: matrix.columns,
-            weights,
-            // SAFETY: as above.
-            offsets: (0..groups)
-                .map(|group| unsafe {
-                    std::mem::transmute::<[i32; 16], [__m256i; 2]>(std::array::from_fn(|i| offset_of(16 * group + i)))
-                })
-                .collect(),
-            // SAFETY: as above, for 32 bytes.
-            multipliers: (0..groups)
-                .map(|group| unsafe {
-                    std::mem::transmute::<[i16; 16], __m256i>(std::array::from_fn(|i| multiplier_of(16 * group + i)))
-                })
-                .collect(),
-            shift: matrix.shift,
         }
     }
 
@@ -106,22 +79,11 @@ impl Kernel for Avx2 {
     }
 
     fn cache(self, shape: &AttentionShape) -> Cache {
-        let length = shape.head_width * shape.window;
-        Cache {
-            keys: vec![128; length],
-            values: vec![0; length],
-            scores: vec![0; shape.window],
-            weights: vec![0; shape.window],
-        }
+        Cache::new(shape)
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
-        for (i, &key) in key.iter().enumerate() {
-            cache.keys[(i / 4 * shape.window + slot) * 4 + i % 4] = (key + 128) as u8;
-        }
-        for (i, &value) in value.iter().enumerate() {
-            cache.values[(slot / 4 * shape.head_width + i) * 4 + slot % 4] = value as i8;
-        }
+        cache.remember(shape, slot, key, value);
     }
 
     fn attend(
@@ -134,9 +96,7 @@ impl Kernel for Avx2 {
         outputs: &mut [u8],
     ) {
         let (window, width) = (shape.window, shape.head_width);
-        assert!(window % 64 == 0 && width % 16 == 0);
-        assert!(cache.keys.len() >= window * width && cache.values.len() >= window * width);
-        assert!(cache.scores.len() >= window && cache.weights.len() >= window);
+        cache.check(shape);
         for head in 0..shape.heads {
             let bias = &bias[head * (2 * window - 1) + start..][..window];
             let queries = &queries[head * width..][..width];
@@ -186,7 +146,7 @@ unsafe fn product<const TEAM: usize>(matrix: &Packed, inputs: &[u8], outputs: &m
                 Some(output) => unsafe { _mm256_storeu_si256(output.as_mut_ptr().cast(), scaled) },
                 None => {
                     // SAFETY: both are 32 bytes of plain integers.
-                    let last = unsafe { std::mem::transmute::<__m256i, [i16; 16]>(scaled) };
+                    let last = unsafe { transmute::<__m256i, [i16; 16]>(scaled) };
                     output.copy_from_slice(&last[..output.len()]);
                 }
             }
@@ -221,7 +181,7 @@ unsafe fn sum_of_squares(stream: &[i16]) -> u64 {
         sums = _mm256_add_epi64(sums, _mm256_cvtepu32_epi64(_mm256_extracti128_si256::<1>(pairs)));
     }
     // SAFETY: both are 32 bytes of plain integers.
-    unsafe { std::mem::transmute::<__m256i, [u64; 4]>(sums) }.iter().sum()
+    unsafe { transmute::<__m256i, [u64; 4]>(sums) }.iter().sum()
 }
 
 #[target_feature(enable = "avx2")]
@@ -300,7 +260,7 @@ unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i8]
         }
     }
     // SAFETY: both are 32 bytes of plain integers.
-    unsafe { std::mem::transmute::<__m256i, [u32; 8]>(total) }.iter().sum()
+    unsafe { transmute::<__m256i, [u32; 8]>(total) }.iter().sum()
 }
 
 /// Eight exponentials of numbers of steps, by the table's lower and upper half.

@@ -1,9 +1,11 @@
 //! x86-64 with AVX-512 VNNI: dot products of four bytes in each of sixteen lanes.
 
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
 use super::super::arithmetic::{EXPONENTIALS, POWER, Reciprocal, Scale, reciprocal, scale_for};
 use super::super::weights::Matrix;
+use super::quads::{self, Cache};
 use super::{AttentionShape, Kernel};
 
 /// Proof that the processor has AVX-512 F, BW, VL and VNNI.
@@ -31,54 +33,25 @@ pub struct Packed {
     shift: u8,
 }
 
-/// Keys as `[head_width/4][window][4]` offset by 128, values as `[window/4][head_width][4]`.
-#[derive(Clone)]
-pub struct Cache {
-    keys: Vec<u8>,
-    values: Vec<i8>,
-    /// One head's scores and their exponentials.
-    scores: Vec<__m512i>,
-    weights: Vec<u8>,
-}
-
 impl Kernel for Avx512 {
     type Packed = Packed;
     type Cache = Cache;
 
     fn pack(self, matrix: &Matrix, offset: bool) -> Packed {
-        let groups = matrix.rows.div_ceil(16);
-        let weight = |row: usize, column: usize| match row < matrix.rows {
-            true => matrix.weights[row * matrix.columns + column],
-            false => 0,
-        };
-        let mut weights = Vec::with_capacity(groups * matrix.columns / 4);
-        for group in 0..groups {
-            for chunk in 0..matrix.columns / 4 {
-                let bytes: [i8; 64] = std::array::from_fn(|i| weight(16 * group + i / 4, 4 * chunk + i % 4));
-                // SAFETY: both are 64 bytes of plain integers.
-                weights.push(unsafe { std::mem::transmute::<[i8; 64], __m512i>(bytes) });
+        // SAFETY: all are plain integers of the same sizes.
+        unsafe {
+            Packed {
+                rows: matrix.rows,
+                columns: matrix.columns,
+                weights: quads::weights(matrix).map(|bytes| transmute::<[i8; 64], __m512i>(bytes)).collect(),
+                offsets: quads::by_sixteen(&matrix.row_offsets(offset))
+                    .map(|offsets| transmute::<[i32; 16], __m512i>(offsets))
+                    .collect(),
+                multipliers: quads::by_sixteen(&matrix.multipliers)
+                    .map(|multipliers| transmute::<[i16; 16], __m256i>(multipliers))
+                    .collect(),
+                shift: matrix.shift,
             }
-        }
-        let sums = matrix.row_offsets(offset);
-        let offset_of = |row: usize| sums.get(row).copied().unwrap_or(0);
-        let multiplier_of = |row: usize| matrix.multipliers.get(row).copied().unwrap_or(0);
-        Packed {
-            rows: matrix.rows,
-            columns: matrix.columns,
-            weights,
-            // SAFETY: as above, for 64 and for 32 bytes.
-            offsets: (0..groups)
-                .map(|group| unsafe {
-                    std::mem::transmute::<[i32; 16], __m512i>(std::array::from_fn(|i| offset_of(16 * group + i)))
-                })
-                .collect(),
-            // SAFETY: as above.
-            multipliers: (0..groups)
-                .map(|group| unsafe {
-                    std::mem::transmute::<[i16; 16], __m256i>(std::array::from_fn(|i| multiplier_of(16 * group + i)))
-                })
-                .collect(),
-            shift: matrix.shift,
         }
     }
 
@@ -110,22 +83,11 @@ impl Kernel for Avx512 {
     }
 
     fn cache(self, shape: &AttentionShape) -> Cache {
-        let length = shape.head_width * shape.window;
-        Cache {
-            keys: vec![128; length],
-            values: vec![0; length],
-            scores: vec![zeroed_512(); shape.window / 16],
-            weights: vec![0; shape.window],
-        }
+        Cache::new(shape)
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
-        for (i, &key) in key.iter().enumerate() {
-            cache.keys[(i / 4 * shape.window + slot) * 4 + i % 4] = (key + 128) as u8;
-        }
-        for (i, &value) in value.iter().enumerate() {
-            cache.values[(slot / 4 * shape.head_width + i) * 4 + slot % 4] = value as i8;
-        }
+        cache.remember(shape, slot, key, value);
     }
 
     fn attend(
@@ -138,9 +100,7 @@ impl Kernel for Avx512 {
         outputs: &mut [u8],
     ) {
         let (window, width) = (shape.window, shape.head_width);
-        assert!(window % 64 == 0 && width % 16 == 0);
-        assert!(cache.keys.len() >= window * width && cache.values.len() >= window * width);
-        assert!(cache.scores.len() >= window / 16 && cache.weights.len() >= window);
+        cache.check(shape);
         for head in 0..shape.heads {
             let bias = &bias[head * (2 * window - 1) + start..][..window];
             let queries = &queries[head * width..][..width];
@@ -158,11 +118,6 @@ impl Kernel for Avx512 {
             unsafe { leaves(logits, largest, outputs) };
         }
     }
-}
-
-fn zeroed_512() -> __m512i {
-    // SAFETY: 64 bytes of zeros are a vector of integers.
-    unsafe { std::mem::zeroed() }
 }
 
 /// Multiplies all rows with `TEAM` vectors.
@@ -284,8 +239,8 @@ unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i8]
     let groups = shape.window / 16;
     let Cache { keys, scores, weights, .. } = cache;
     let mut largest = _mm512_set1_epi32(i32::MIN);
-    for (group, score) in scores[..groups].iter_mut().enumerate() {
-        // SAFETY: there are `head_width` queries, the bias has `window` numbers, the keys `head_width/4 × window × 4` bytes.
+    for (group, scores) in scores.chunks_exact_mut(16).take(groups).enumerate() {
+        // SAFETY: there are `head_width` queries, the bias has `window` numbers, a chunk of scores 16, the keys `head_width/4 × window × 4` bytes.
         unsafe {
             let mut sum = _mm512_loadu_si512(bias.as_ptr().add(16 * group).cast());
             for chunk in 0..queries.len() / 4 {
@@ -294,7 +249,7 @@ unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i8]
                 let keys = keys.as_ptr().add(4 * (chunk * shape.window + 16 * group));
                 sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(keys.cast()), query);
             }
-            *score = sum;
+            _mm512_storeu_si512(scores.as_mut_ptr().cast(), sum);
             largest = _mm512_max_epi32(largest, sum);
         }
     }
@@ -304,7 +259,9 @@ unsafe fn exponentials(cache: &mut Cache, shape: &AttentionShape, queries: &[i8]
     // SAFETY: the table is 64 bytes.
     let table = unsafe { _mm512_loadu_si512(table.as_ptr().cast()) };
     let mut total = _mm512_setzero_si512();
-    for (group, &score) in scores[..groups].iter().enumerate() {
+    for (group, scores) in scores.chunks_exact(16).take(groups).enumerate() {
+        // SAFETY: a chunk is 64 bytes.
+        let score = unsafe { _mm512_loadu_si512(scores.as_ptr().cast()) };
         let steps = _mm512_srl_epi32(_mm512_sub_epi32(largest, score), shift);
         let near = _mm512_cmplt_epu32_mask(steps, _mm512_set1_epi32(128));
         let mantissa = _mm512_maskz_permutexvar_epi32(near, steps, table);

@@ -6,6 +6,8 @@
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod quads;
 pub mod scalar;
 
 use super::weights::Matrix;
