@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, Plan};
 use crate::predict::{Predictor, Tables};
-use crate::progress::{Phase, Progress, Silent};
+use crate::progress::{Phase, Progress};
 use crate::train;
 
 /// What came of a compression.
@@ -46,11 +46,14 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
         threads: options.threads,
         progress,
     };
-    let expected = job.expect()?;
-    job.fit_tables(expected);
+    let sample = &source[..source.len().min(SAMPLE)];
+    progress.begin(Phase::Choosing, sample.len() as u64);
+    let streams = job.encode(sample, None, false)?;
+    let expected = total(&streams) * (source.len() as u64).div_ceil(sample.len().max(1) as u64);
+    let is_final = job.fit_tables(expected) && sample.len() == source.len();
     let chosen = match &plan.network {
         Some(network) if network.is_worth_a_try(expected) => job.train(network, options)?,
-        _ => Chosen::default(),
+        _ => Chosen { model: None, only_block: (is_final && job.blocks == 1).then_some(streams) },
     };
     let archive = job.write(options.level, chosen, sink)?;
     Ok(Summary { original: source.len() as u64, archive })
@@ -84,19 +87,15 @@ struct Model {
 type Encoded = Vec<Vec<u8>>;
 
 impl Job<'_> {
-    /// About how long the archive will be with contexts alone: its start coded, and the rest in proportion.
-    fn expect(&self) -> Result<u64> {
-        let sample = &self.source[..self.source.len().min(SAMPLE)];
-        let streams = self.coding(None).encode(sample, 1, &Silent)?;
-        Ok(total(&streams) * (self.source.len() as u64).div_ceil(sample.len().max(1) as u64))
-    }
-
-    /// Takes smaller tables for a file that compresses so far that its archive may not ask for much memory.
-    fn fit_tables(&mut self, expected: u64) {
+    /// Takes smaller tables for a file that compresses so far, to about `expected` bytes, that its archive may not
+    /// ask for much memory; returns whether the tables are as they were.
+    fn fit_tables(&mut self, expected: u64) -> bool {
+        let planned = self.tables;
         let longest = self.source.len().div_ceil(self.blocks.max(1) as usize);
         while Predictor::memory(&self.layout, self.tables, longest) > limits::decoder_memory(expected / 2) {
             self.tables.bits -= 1;
         }
+        self.tables == planned
     }
 
     /// Trains a network and keeps it if the archive is smaller with it.

@@ -4,20 +4,27 @@ use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
 
-const SMALLEST_NETWORK: NetworkLevel = NetworkLevel { width: 64, layers: 2, window: 128, training: 8 << 20 };
+/// What a network is hoped to save, in thousandths of what contexts alone make of a file. It was seen to save 35 on
+/// 8 MB of trip records; the levels that are to be quick begin no training that is likely to be for nothing.
+const HOPE: u64 = 25;
+const HIGH_HOPE: u64 = 60;
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
     Level { table_bits: 14, network: None },
     Level { table_bits: 16, network: None },
     Level { table_bits: 18, network: None },
-    Level { table_bits: 18, network: Some(SMALLEST_NETWORK) },
-    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 16 << 20 }) },
-    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 32 << 20 }) },
-    Level { table_bits: 18, network: Some(NetworkLevel { width: 64, layers: 2, window: 128, training: 96 << 20 }) },
-    Level { table_bits: 19, network: Some(NetworkLevel { width: 96, layers: 2, window: 128, training: 160 << 20 }) },
-    Level { table_bits: 20, network: Some(NetworkLevel { width: 128, layers: 2, window: 128, training: 256 << 20 }) },
+    Level { table_bits: 18, network: network(64, 8 << 20, HOPE) },
+    Level { table_bits: 18, network: network(64, 16 << 20, HOPE) },
+    Level { table_bits: 18, network: network(64, 32 << 20, HOPE) },
+    Level { table_bits: 18, network: network(64, 96 << 20, HIGH_HOPE) },
+    Level { table_bits: 19, network: network(96, 160 << 20, HIGH_HOPE) },
+    Level { table_bits: 20, network: network(128, 256 << 20, HIGH_HOPE) },
 ];
+
+const fn network(width: u16, training: u64, hope: u64) -> Option<NetworkLevel> {
+    Some(NetworkLevel { width, layers: 2, window: 128, training, hope })
+}
 
 /// One row of [`LEVELS`].
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +46,8 @@ pub struct NetworkLevel {
     pub window: u16,
     /// Bytes to learn from, counted as often as they are seen.
     pub training: u64,
+    /// Thousandths of the archive that the network must be hoped to save for a training to begin.
+    pub hope: u64,
 }
 
 /// What is done with one file.
@@ -59,6 +68,8 @@ pub struct NetworkPlan {
     pub shape: Shape,
     /// Bytes to learn from, counted as often as they are seen.
     pub training: u64,
+    /// Thousandths of the archive that it is hoped to save.
+    pub hope: u64,
     /// Lanes in each block.
     pub lanes: usize,
     /// Whether to keep it even if it does not pay.
@@ -82,7 +93,10 @@ impl Plan {
         let network = match choice {
             NetworkChoice::Auto => level.network,
             NetworkChoice::None => None,
-            NetworkChoice::Width(width) => Some(NetworkLevel { width, ..level.network.unwrap_or(SMALLEST_NETWORK) }),
+            NetworkChoice::Width(width) => match level.network {
+                Some(network) => Some(NetworkLevel { width, ..network }),
+                None => network(width, 8 << 20, HOPE),
+            },
         };
         Self {
             table_bits: level.table_bits,
@@ -90,6 +104,7 @@ impl Plan {
             network: network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
                 shape: shape(&network, source),
                 training: network.training,
+                hope: network.hope,
                 lanes: LANES,
                 forced: choice != NetworkChoice::Auto,
             }),
@@ -98,10 +113,10 @@ impl Plan {
 }
 
 impl NetworkPlan {
-    /// Whether to train at all: whether the network can save more than its weights cost, on a file that contexts alone bring to about `coded`
-    /// bytes. Networks of these sizes were seen to save up to a twentieth, and their weights to take 3.2 bits each.
+    /// Whether to train at all: whether the network can be hoped to save more than its weights cost, on a file that
+    /// contexts alone bring to about `coded` bytes. Weights were seen to take 3.2 bits each.
     pub fn is_worth_a_try(&self, coded: u64) -> bool {
-        self.forced || coded / 20 > self.shape.parameters() as u64 * 2 / 5
+        self.forced || coded * self.hope / 1000 > self.shape.parameters() as u64 * 2 / 5
     }
 }
 

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A stage of the work, in the order in which they come.
+/// A stage of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The network learns the file.
     Training,
-    /// A trained network is measured against the contexts alone.
+    /// A sample is coded: to see how far the file compresses, and whether a trained network pays.
     Choosing,
     /// The blocks are coded.
     Encoding,
