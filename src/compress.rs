@@ -53,7 +53,12 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
     let is_final = job.fit_tables(expected) && sample.len() == source.len();
     let chosen = match &plan.network {
         Some(network) if network.is_worth_a_try(expected) => job.train(network, options)?,
-        _ => Chosen { model: None, only_block: (is_final && job.blocks == 1).then_some(streams) },
+        other => {
+            if let Some(network) = other {
+                progress.note(&network.refusal(expected));
+            }
+            Chosen { model: None, only_block: (is_final && job.blocks == 1).then_some(streams) }
+        }
     };
     let archive = job.write(options.level, chosen, sink)?;
     Ok(Summary { original: source.len() as u64, archive })

@@ -114,9 +114,24 @@ impl Plan {
 
 impl NetworkPlan {
     /// Whether to train at all: whether the network can be hoped to save more than its weights cost, on a file that
-    /// contexts alone bring to about `coded` bytes. Weights were seen to take 3.2 bits each.
+    /// contexts alone bring to about `coded` bytes.
     pub fn is_worth_a_try(&self, coded: u64) -> bool {
-        self.forced || coded * self.hope / 1000 > self.shape.parameters() as u64 * 2 / 5
+        self.forced || self.hoped_saving(coded) > self.expected_cost()
+    }
+
+    /// Why no network is trained, in words.
+    pub fn refusal(&self, coded: u64) -> String {
+        let (saving, cost) = (self.hoped_saving(coded), self.expected_cost());
+        format!("no network is trained: of about {coded} bytes it might save {saving}, and its weights take {cost}")
+    }
+
+    fn hoped_saving(&self, coded: u64) -> u64 {
+        coded * self.hope / 1000
+    }
+
+    /// Weights were seen to take 3.2 bits each.
+    fn expected_cost(&self) -> u64 {
+        self.shape.parameters() as u64 * 2 / 5
     }
 }
 
