@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench learning -- FILE SECONDS [width=64] [layers=2] [heads=4] [hidden=256] [window=128] [threads=2]
 //! [seed=1] [bytes=N] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
-//! network reaches on a sample of the file, in integers as the archive decodes it, and how large its weights are.
+//! network reaches in the middle of the file, in floats and in integers as the archive decodes it, and how large its
+//! weights are.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -10,11 +11,11 @@ use std::time::{Duration, Instant};
 use nncz::Device;
 use nncz::layout::Layout;
 use nncz::net::{self, Distribution, Input, Instructions, Network, Shape};
-use nncz::train::{Budget, Recipe, TrainOptions, train};
+use nncz::train::{Budget, Recipe, TrainOptions, Training};
 use nncz::{Phase, Progress};
 
-/// Stretches of the sample, and their length. The first half of each only fills the network's window.
-const SAMPLE: [usize; 2] = [64, 4096];
+/// Bytes in the middle of the file that the trained network is measured on.
+const MIDDLE: usize = 1 << 16;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -27,15 +28,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (shape, options, budget) = settings_of(settings, &bytes, &layout, seconds.parse()?)?;
     let curve = Curve::new();
     let begin = Instant::now();
-    let weights = train(&bytes, &layout, &shape, &budget, &options, &curve)?;
+    let mut training = Training::new(&bytes, &layout, &shape, &budget, &options, &curve)?;
+    training.run(&curve)?;
+    let weights = training.weights()?;
     let (seen, _) = *curve.last.lock().map_err(|_| "poisoned")?;
     let seconds = begin.elapsed().as_secs_f64();
     let size = net::encode(&weights).len();
+    let middle = bytes.len().min(MIDDLE);
     println!(
-        "{file} {layout:?} {} parameters, {:.0} bytes/s, integers {:.4} bits per byte, weights {size} bytes ({:.2} bits each)",
+        "{file}: {} parameters, {:.0} bytes/s; the middle {middle} bytes: {:.4} bits per byte in floats, {:.4} in integers; weights {size} bytes ({:.2} bits each)",
         shape.parameters(),
         seen as f64 / seconds,
-        bits_per_byte(&Network::new(&weights, Instructions::choose()?), &bytes, &layout),
+        training.bits_per_byte_of_middle(middle)?,
+        bits_per_byte_of_middle(&Network::new(&weights, Instructions::choose()?), &bytes, &layout, middle),
         8.0 * size as f64 / shape.parameters() as f64,
     );
     Ok(())
@@ -95,34 +100,26 @@ fn settings_of(
     Ok((shape, options, budget))
 }
 
-/// What the integer network needs on a sample of `bytes`.
-fn bits_per_byte(network: &Network, bytes: &[u8], layout: &Layout) -> f64 {
-    let [stretches, length] = SAMPLE;
-    let length = length.min(bytes.len());
-    let (mut bits, mut count) = (0.0, 0);
-    for stretch in 0..stretches {
-        let start = (bytes.len() - length) * stretch / (stretches - 1);
-        let start = bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(start, |place| place + 1);
-        let lane = &bytes[start..start + length];
-        let (mut team, mut cursor) = (network.team(1), layout.cursor());
-        let mut prediction = [Distribution::uniform()];
-        for (i, &byte) in lane.iter().enumerate() {
-            let previous = i.checked_sub(1).map(|before| lane[before]);
-            network.step(&mut team, &[Input { previous, position: cursor.position() }], &mut prediction);
-            cursor.advance(&lane[..=i]);
-            if i >= length / 2 {
-                let mut node = 1;
-                for place in (0..8).rev() {
-                    let bit = usize::from(byte >> place & 1);
-                    let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
-                    bits -= (odds[bit] / (odds[0] + odds[1])).log2();
-                    node = 2 * node + bit;
-                }
-                count += 1;
-            }
+/// What the integer network needs for the `length` bytes in the middle of `bytes`.
+fn bits_per_byte_of_middle(network: &Network, bytes: &[u8], layout: &Layout, length: usize) -> f64 {
+    let start = (bytes.len() - length) / 2;
+    let mut cursor = layout.cursor();
+    (1..=start).for_each(|end| cursor.advance(&bytes[..end]));
+    let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
+    let mut bits = 0.0;
+    for i in start..start + length {
+        let previous = i.checked_sub(1).map(|before| bytes[before]);
+        network.step(&mut team, &[Input { previous, position: cursor.position() }], &mut prediction);
+        cursor.advance(&bytes[..=i]);
+        let mut node = 1;
+        for place in (0..8).rev() {
+            let bit = usize::from(bytes[i] >> place & 1);
+            let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+            bits -= (odds[bit] / (odds[0] + odds[1])).log2();
+            node = 2 * node + bit;
         }
     }
-    bits / f64::from(count.max(1))
+    bits / length as f64
 }
 
 /// Prints where training stands, twenty times.

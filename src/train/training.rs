@@ -150,6 +150,15 @@ impl Training {
         Ok(self.engine.loss(&self.rounded, &sample)? * std::f64::consts::LOG2_E)
     }
 
+    /// What the network needs, before any rounding, for the `length` bytes in the middle of a file that is not longer
+    /// than what training draws from.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn bits_per_byte_of_middle(&mut self, length: usize) -> Result<f64> {
+        Ok(self.engine.loss(&self.values, &self.corpus.spread(1, length))? * std::f64::consts::LOG2_E)
+    }
+
     /// The network in integers.
     ///
     /// # Errors
