@@ -45,8 +45,10 @@ fn predict(network: &Network, relays: &[Relay; 2]) {
         if !relay.wait_for(ASKED) {
             return;
         }
-        let Exchange { inputs, predictions } = &mut *relay.lock();
-        network.step(&mut teams[number], inputs, predictions);
+        {
+            let Exchange { inputs, predictions } = &mut *relay.lock();
+            network.step(&mut teams[number], inputs, predictions);
+        }
         relay.pass(ANSWERED);
     }
 }
