@@ -63,14 +63,17 @@ pub fn normalised(x: i16, scale: Scale) -> u8 {
 /// `⌊255·2^(−i/16) + ½⌋`: one octave of attention's exponential.
 pub const EXPONENTIALS: [u8; 16] = [255, 244, 234, 224, 214, 205, 197, 188, 180, 173, 165, 158, 152, 145, 139, 133];
 
+/// `2^(7 − o)` for the octaves `o` below eight, zero from there on.
+pub const OCTAVES: [u8; 16] = [128, 64, 32, 16, 8, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Attention's `2^(−z/16)` in 1/255, zero from eight octaves on.
 #[inline(always)]
-pub fn exponential(z: u32) -> u8 {
-    if z >= 128 {
+pub const fn exponential(z: u32) -> u8 {
+    if z > 255 {
         return 0;
     }
-    let mantissa = u32::from(EXPONENTIALS[(z & 15) as usize]);
-    ((mantissa * (256 >> (z >> 4)) + 128) >> 8) as u8
+    let product = EXPONENTIALS[(z & 15) as usize] as u32 * OCTAVES[(z >> 4) as usize] as u32;
+    ((product + 64) >> 7) as u8
 }
 
 /// How `Σ e·v / Σ e` is taken: the sums are shifted right by `shift`, then multiplied by `factor` in 2⁻¹⁵.
@@ -166,12 +169,11 @@ mod tests {
 
     #[test]
     fn the_exponential_halves_every_sixteen_steps() {
-        assert_eq!(exponential(0), 255);
-        assert_eq!(exponential(16), 128);
-        assert_eq!(exponential(32), 64);
-        assert_eq!(exponential(127), 1);
-        assert_eq!(exponential(128), 0);
-        assert!((0..128).all(|z| exponential(z + 1) <= exponential(z)));
+        for z in 0..128u32 {
+            let mantissa = u32::from(EXPONENTIALS[(z % 16) as usize]);
+            assert_eq!(u32::from(exponential(z)), (mantissa * (256 >> (z / 16)) + 128) >> 8);
+        }
+        assert!((128..300).all(|z| exponential(z) == 0) && exponential(u32::MAX) == 0);
     }
 
     #[test]

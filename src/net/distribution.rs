@@ -22,14 +22,19 @@ impl Distribution {
         uniform
     }
 
-    /// Sets the weights: `leaves[i]` for the byte value `alphabet[i]`, zero for all others.
+    /// Where [`Self::set`] takes the weight of a byte value.
+    pub(super) fn place(byte: u8) -> u8 {
+        byte.reverse_bits()
+    }
+
+    /// Sets the weights: `leaves[i]` for the byte value whose place is `places[i]`, zero for all others.
     ///
     /// The sum of the leaves must fit 32 bits.
-    pub(super) fn set(&mut self, alphabet: &[u8], leaves: &[u32]) {
-        let weights = &mut self.sums[256..];
+    pub(super) fn set(&mut self, places: &[u8], leaves: &[u32]) {
+        let [_, weights] = self.sums.as_chunks_mut::<256>().0 else { unreachable!("there are 512 sums") };
         weights.fill(0);
-        for (&symbol, &leaf) in alphabet.iter().zip(leaves) {
-            weights[usize::from(symbol.reverse_bits())] = leaf;
+        for (&place, &leaf) in places.iter().zip(leaves) {
+            weights[usize::from(place)] = leaf;
         }
         self.add_up();
     }
@@ -77,8 +82,9 @@ mod tests {
     fn every_node_holds_the_sums_of_its_leaves() {
         let alphabet: Vec<u8> = (0..=255).filter(|byte| byte % 3 != 1).collect();
         let leaves: Vec<u32> = alphabet.iter().map(|&byte| 1 + u32::from(byte) * 7919 % 1009).collect();
+        let places: Vec<u8> = alphabet.iter().map(|&byte| Distribution::place(byte)).collect();
         let mut distribution = Distribution::uniform();
-        distribution.set(&alphabet, &leaves);
+        distribution.set(&places, &leaves);
         for node in 1..256usize {
             let depth = node.ilog2();
             let sum_under = |prefix: usize| -> u32 {

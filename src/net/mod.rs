@@ -30,6 +30,9 @@ pub enum Instructions {
     /// 512-bit dot products of x86-64 (AVX-512 VNNI).
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// 128-bit integer products of 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Instructions {
@@ -41,6 +44,8 @@ impl Instructions {
             available.extend(kernels::avx2::Avx2::detect().map(|_| Self::Avx2));
             available.extend(kernels::avx512::Avx512::detect().map(|_| Self::Avx512));
         }
+        #[cfg(target_arch = "aarch64")]
+        available.extend(kernels::neon::Neon::detect().map(|_| Self::Neon));
         available
     }
 
@@ -65,6 +70,8 @@ impl Instructions {
             Self::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
         }
     }
 }
@@ -81,15 +88,11 @@ impl Network {
         match instructions {
             Instructions::Scalar => Self::packed(Scalar, weights),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => match kernels::avx2::Avx2::detect() {
-                Some(kernel) => Self::packed(kernel, weights),
-                None => Self::packed(Scalar, weights),
-            },
+            Instructions::Avx2 => Self::packed_if(kernels::avx2::Avx2::detect(), weights),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => match kernels::avx512::Avx512::detect() {
-                Some(kernel) => Self::packed(kernel, weights),
-                None => Self::packed(Scalar, weights),
-            },
+            Instructions::Avx512 => Self::packed_if(kernels::avx512::Avx512::detect(), weights),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon => Self::packed_if(kernels::neon::Neon::detect(), weights),
         }
     }
 
@@ -101,6 +104,11 @@ impl Network {
     /// Predicts the next byte of each of the team's first `inputs.len()` lanes.
     pub fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
         self.0.step(team, inputs, predictions);
+    }
+
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn packed_if<K: Kernel>(kernel: Option<K>, weights: &Weights) -> Self {
+        kernel.map_or_else(|| Self::packed(Scalar, weights), |kernel| Self::packed(kernel, weights))
     }
 
     fn packed<K: Kernel>(kernel: K, weights: &Weights) -> Self {

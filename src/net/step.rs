@@ -24,6 +24,8 @@ pub(super) struct Packed<K: Kernel> {
     embeddings: [Vec<i16>; INPUTS],
     layers: Vec<PackedLayer<K>>,
     output: K::Packed,
+    /// Where a [`Distribution`] takes each leaf.
+    leaf_places: Vec<u8>,
     root_width: u32,
 }
 
@@ -69,6 +71,7 @@ impl<K: Kernel> Packed<K> {
             embeddings: weights.embeddings.each_ref().map(expand),
             layers: weights.layers.iter().map(|layer| PackedLayer::new(kernel, &shape, layer)).collect(),
             output: kernel.pack(&weights.output, true),
+            leaf_places: shape.alphabet.iter().map(|&byte| Distribution::place(byte)).collect(),
             root_width: (u32::from(shape.width) << 16).isqrt(),
             shape,
         }
@@ -103,7 +106,7 @@ impl<K: Kernel> Packed<K> {
         self.kernel.product(&self.output, &team.activations[..count * width], outputs, count);
         for (logits, prediction) in outputs.chunks_exact(symbols).zip(predictions) {
             self.kernel.leaves(logits, &mut team.leaves);
-            prediction.set(&self.shape.alphabet, &team.leaves);
+            prediction.set(&self.leaf_places, &team.leaves);
         }
         team.lanes[..count].iter_mut().for_each(|lane| lane.steps += 1);
     }
@@ -143,18 +146,20 @@ impl<K: Kernel> Packed<K> {
         }
         let keys_values = &mut team.outputs[..count * 2 * head];
         self.kernel.product(&layer.key_value, normal, keys_values, count);
-        let lanes = team.lanes[..count].iter_mut().zip(keys_values.chunks_exact_mut(2 * head));
-        for ((lane, key_value), (query, output)) in
-            lanes.zip(team.queries.chunks_exact(width).zip(team.activations.chunks_exact_mut(width)))
-        {
+        let window = shape.window as u64;
+        let slot = |lane: &LaneState<K>| (lane.steps % window) as usize;
+        for (lane, key_value) in team.lanes[..count].iter_mut().zip(keys_values.chunks_exact_mut(2 * head)) {
             let (key, value) = key_value.split_at_mut(head);
             key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));
             value.iter_mut().for_each(|value| *value = (*value).clamp(-63, 63));
-            let window = shape.window as u64;
-            let slot = (lane.steps % window) as usize;
-            let bias = if lane.steps < window { &layer.filling_bias } else { &layer.full_bias };
+            let slot = slot(lane);
             self.kernel.remember(&mut lane.caches[index], shape, slot, key, value);
-            self.kernel.attend(&mut lane.caches[index], shape, query, bias, shape.window - 1 - slot, output);
+        }
+        let vectors = team.queries.chunks_exact(width).zip(team.activations.chunks_exact_mut(width));
+        for (lane, (query, output)) in team.lanes[..count].iter_mut().zip(vectors) {
+            let bias = if lane.steps < window { &layer.filling_bias } else { &layer.full_bias };
+            let start = shape.window - 1 - slot(lane);
+            self.kernel.attend(&mut lane.caches[index], shape, query, bias, start, output);
         }
         self.product_into_stream(team, count, &layer.attention_output, width);
     }

@@ -1,7 +1,8 @@
-//! Every kernel against plain Rust, on whole networks and on each primitive, and the weights' way into bytes and back.
+//! Every kernel against the formulas, on whole networks and on each primitive, and the weights' way into bytes and back.
 
 use proptest::prelude::*;
 
+use super::arithmetic::{averaged, exponential, normalised, power_of_two, reciprocal, requantise, scale_for};
 use super::kernels::{AttentionShape, Kernel, scalar::Scalar};
 use super::*;
 use crate::layout::Position;
@@ -83,7 +84,7 @@ fn predictions(network: &Network, lanes: usize, steps: usize, seed: u64) -> Vec<
 }
 
 #[test]
-fn every_kernel_predicts_what_plain_rust_does() {
+fn every_kernel_predicts_what_the_formulas_do() {
     let text: Vec<u8> = (b' '..=b'z').collect();
     let all: Vec<u8> = (0..=255).collect();
     for (width, heads, window, alphabet) in
@@ -91,7 +92,7 @@ fn every_kernel_predicts_what_plain_rust_does() {
     {
         let weights = Random(u64::from(width)).weights(&shape(width, heads, window, alphabet));
         let steps = usize::from(window) + 70;
-        let expected = predictions(&Network::new(&weights, Instructions::Scalar), 3, steps, 1);
+        let expected = predictions(&Network::packed(Formulas, &weights), 3, steps, 1);
         for instructions in Instructions::available() {
             let network = Network::new(&weights, instructions);
             assert!(predictions(&network, 3, steps, 1) == expected, "{} at width {width}", instructions.name());
@@ -199,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn attention_agrees(heads in 1usize..5, columns in 1usize..4, turns in 1usize..4, filled in 1usize..200, score_shift in 4u8..13, extreme: bool, seed: u64) {
+    fn attention_agrees(heads in 1usize..10, columns in 1usize..4, turns in 1usize..4, filled in 1usize..200, score_shift in 4u8..13, extreme: bool, seed: u64) {
         let shape = AttentionShape { heads, head_width: 16 * columns, window: 64 * turns, score_shift };
         check_kernels(&AttentionCase { shape, filled, extreme, seed })?;
     }
@@ -207,6 +208,33 @@ proptest! {
     #[test]
     fn leaves_agree(logits in prop::collection::vec(any::<i16>(), 1..257)) {
         check_kernels(&LeavesCase { logits })?;
+    }
+
+    #[test]
+    fn extreme_leaves_agree(length in 1usize..50, seed: u64) {
+        let mut random = Random(seed);
+        let extremes = [i16::MIN, i16::MIN + 1, -1, 0, 1, 1023, 1024, i16::MAX];
+        check_kernels(&LeavesCase { logits: (0..length).map(|_| extremes[random.within(0, 7) as usize]).collect() })?;
+    }
+}
+
+#[test]
+fn products_agree_at_every_number_of_rows_and_lanes() {
+    let mut random = Random(11);
+    for (rows, team) in (1..=66).flat_map(|rows| (1..=5).map(move |team| (rows, team))) {
+        let inputs = (0..team * 16).map(|_| random.next() as u8).collect();
+        let case = ProductCase { matrix: random.matrix(rows, 16), inputs, team, offset: rows % 2 == 0 };
+        check_kernels(&case).unwrap();
+    }
+}
+
+#[test]
+fn every_distance_of_scores_weighs_alike() {
+    for score_shift in [4, 7, 12] {
+        let shape = AttentionShape { heads: 1, head_width: 16, window: 64, score_shift };
+        for first in 0..12 {
+            check_kernels(&DistanceCase { shape: &shape, first: 24 * first }).unwrap();
+        }
     }
 }
 
@@ -217,7 +245,8 @@ trait Case {
 }
 
 fn check_kernels<C: Case>(case: &C) -> std::result::Result<(), TestCaseError> {
-    let expected = case.run(Scalar);
+    let expected = case.run(Formulas);
+    prop_assert_eq!(&case.run(Scalar), &expected);
     #[cfg(target_arch = "x86_64")]
     {
         if let Some(kernel) = kernels::avx2::Avx2::detect() {
@@ -227,7 +256,88 @@ fn check_kernels<C: Case>(case: &C) -> std::result::Result<(), TestCaseError> {
             prop_assert_eq!(&case.run(kernel), &expected);
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(kernel) = kernels::neon::Neon::detect() {
+        prop_assert_eq!(&case.run(kernel), &expected);
+    }
     Ok(())
+}
+
+/// The format's formulas, number by number.
+#[derive(Clone, Copy)]
+struct Formulas;
+
+/// A matrix, and what its inputs are offset by.
+struct Plain(Matrix, i32);
+
+/// The key and the value of each slot.
+type Ring = Vec<(Vec<i32>, Vec<i32>)>;
+
+impl Kernel for Formulas {
+    type Packed = Plain;
+    type Cache = Ring;
+
+    fn pack(self, matrix: &Matrix, offset: bool) -> Plain {
+        Plain(matrix.clone(), if offset { 128 } else { 0 })
+    }
+
+    fn product(self, Plain(matrix, offset): &Plain, inputs: &[u8], outputs: &mut [i16], team: usize) {
+        for lane in 0..team {
+            for row in 0..matrix.rows {
+                let term = |column: usize| {
+                    let input = i32::from(inputs[lane * matrix.columns + column]) - offset;
+                    input * i32::from(matrix.weights[row * matrix.columns + column])
+                };
+                let sum = (0..matrix.columns).map(term).sum();
+                outputs[lane * matrix.rows + row] = requantise(sum, matrix.shift, matrix.multipliers[row]);
+            }
+        }
+    }
+
+    fn normalise(self, stream: &[i16], root_width: u32, outputs: &mut [u8]) {
+        let scale = scale_for(stream.iter().map(|&x| i64::from(x).pow(2) as u64).sum(), root_width);
+        outputs.iter_mut().zip(stream).for_each(|(output, &x)| *output = normalised(x, scale));
+    }
+
+    fn cache(self, shape: &AttentionShape) -> Ring {
+        vec![(vec![0; shape.head_width], vec![0; shape.head_width]); shape.window]
+    }
+
+    fn remember(self, ring: &mut Ring, _: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
+        let numbers = |numbers: &[i16]| numbers.iter().copied().map(i32::from).collect();
+        ring[slot] = (numbers(key), numbers(value));
+    }
+
+    fn attend(
+        self,
+        ring: &mut Ring,
+        shape: &AttentionShape,
+        queries: &[i8],
+        bias: &[i32],
+        start: usize,
+        outputs: &mut [u8],
+    ) {
+        for head in 0..shape.heads {
+            let own = head * shape.head_width..(head + 1) * shape.head_width;
+            let bias = &bias[head * (2 * shape.window - 1) + start..];
+            let product =
+                |key: &[i32]| -> i32 { queries[own.clone()].iter().zip(key).map(|(&q, k)| i32::from(q) * k).sum() };
+            let scores: Vec<i32> = ring.iter().zip(bias).map(|((key, _), bias)| bias + product(key)).collect();
+            let largest = scores.iter().copied().max().unwrap();
+            let weight = |score: &i32| i32::from(exponential(((largest - score) >> shape.score_shift) as u32));
+            let weights: Vec<i32> = scores.iter().map(weight).collect();
+            let reciprocal = reciprocal(weights.iter().sum::<i32>() as u32);
+            for (element, output) in outputs[own.clone()].iter_mut().enumerate() {
+                *output =
+                    averaged(ring.iter().zip(&weights).map(|((_, value), w)| w * value[element]).sum(), reciprocal);
+            }
+        }
+    }
+
+    fn leaves(self, logits: &[i16], outputs: &mut [u32]) {
+        let largest = i32::from(logits.iter().copied().max().unwrap());
+        outputs.iter_mut().zip(logits).for_each(|(output, &l)| *output = power_of_two((largest - i32::from(l)) as u16));
+    }
 }
 
 struct ProductCase {
@@ -289,6 +399,34 @@ impl Case for AttentionCase {
         let bias: Vec<i32> = (0..heads * (2 * window - 1)).map(|_| i32::from(number(20000)) << 3).collect();
         let mut outputs = vec![0; heads * head_width];
         kernel.attend(&mut cache, &self.shape, &queries, &bias, self.filled % window, &mut outputs);
+        outputs
+    }
+}
+
+/// A ring whose slots' scores lie `first`, `first + 1`, … steps below the largest.
+struct DistanceCase<'a> {
+    shape: &'a AttentionShape,
+    first: i32,
+}
+
+impl Case for DistanceCase<'_> {
+    type Outputs = Vec<u8>;
+
+    fn run(&self, kernel: impl Kernel) -> Vec<u8> {
+        let mut cache = kernel.cache(self.shape);
+        for slot in 0..64 {
+            kernel.remember(
+                &mut cache,
+                self.shape,
+                slot,
+                &[0; 16],
+                &[if slot % 3 == 0 { -63 } else { slot as i16 }; 16],
+            );
+        }
+        let distance = |slot: i32| if slot == 0 { 0 } else { self.first + slot };
+        let bias: Vec<i32> = (0..127).map(|slot| -(distance(slot) << self.shape.score_shift)).collect();
+        let mut outputs = vec![0; 16];
+        kernel.attend(&mut cache, self.shape, &[0; 16], &bias, 0, &mut outputs);
         outputs
     }
 }

@@ -21,10 +21,9 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// What each row's sum starts at: with inputs offset by 128, the offset's own products are taken off again.
-    pub(super) fn row_offsets(&self, offset: bool) -> Vec<i32> {
-        let sums = self.weights.chunks_exact(self.columns).map(|row| row.iter().map(|&w| i32::from(w)).sum::<i32>());
-        sums.map(|sum| if offset { -128 * sum } else { 0 }).collect()
+    /// The sum of each row's weights.
+    pub(super) fn row_sums(&self) -> impl Iterator<Item = i32> + '_ {
+        self.weights.chunks_exact(self.columns).map(|row| row.iter().map(|&weight| i32::from(weight)).sum())
     }
 }
 

@@ -1,14 +1,15 @@
 //! The primitives that the network's step is made of, one file an instruction set.
 //!
-//! Every kernel computes the same integers; [`scalar`] is the oracle of all others.
+//! Every kernel computes the same integers: plain Rust in [`scalar`], all others by the algorithms of [`vectors`].
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod quads;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
 pub mod scalar;
+mod vectors;
 
 use super::weights::Matrix;
 
