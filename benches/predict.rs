@@ -1,33 +1,35 @@
-//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] FILE…` prints each file's size as the sum
+//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2] FILE…` prints each file's size as the sum
 //! of −log2 p over its bits, without container or network, and the speed.
 
 use std::time::Instant;
 
 use nncz::layout::Layout;
-use nncz::predict::{Predictor, Tables};
+use nncz::net::Instructions;
+use nncz::predict::{Decision, Effort, Predictor, Tables};
 
 fn main() {
-    let (mut lanes, mut bits, mut files) = (1, 18, Vec::new());
+    let (mut lanes, mut tables, mut files) = (1, Tables { bits: 18, effort: Effort::Normal }, Vec::new());
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
         match argument.as_str() {
             "--lanes" => lanes = number(),
-            "--bits" => bits = number(),
+            "--bits" => tables.bits = number() as u8,
+            "--effort" => tables.effort = [Effort::Quick, Effort::Normal, Effort::Full][number().min(2)],
             _ => files.push(argument),
         }
     }
     println!("{:>12} {:>12} {:>7} {:>6}  file and layout", "bytes", "coded", "bpb", "MB/s");
     for file in files {
         let bytes = std::fs::read(&file).expect("a readable file");
-        measure(&file, &bytes, lanes, bits as u8);
+        measure(&file, &bytes, lanes, tables);
     }
 }
 
-fn measure(file: &str, bytes: &[u8], lanes: usize, bits: u8) {
+fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
     let layout = Layout::detect(&bytes[..bytes.len().min(2 << 20)]);
     let start = Instant::now();
-    let coded = cost(bytes, &layout, lanes, bits);
+    let coded = cost(bytes, &layout, lanes, tables);
     let seconds = start.elapsed().as_secs_f64();
     let length = bytes.len() as f64;
     let (rate, speed, name) = (coded * 8.0 / length, length / seconds / 1e6, name(&layout));
@@ -49,26 +51,22 @@ fn name(layout: &Layout) -> String {
 }
 
 /// Bytes that an ideal coder would need.
-fn cost(bytes: &[u8], layout: &Layout, lanes: usize, bits: u8) -> f64 {
+fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> f64 {
     let lengths: Vec<usize> =
         (0..lanes).map(|lane| (lane + 1) * bytes.len() / lanes - lane * bytes.len() / lanes).collect();
-    let mut predictor = Predictor::new(layout, Tables { bits }, &lengths, false);
+    let instructions = Instructions::choose().expect("a known NNCZ_KERNEL");
+    let mut predictor = Predictor::new(layout, tables, &lengths, instructions);
     let (mut total, mut product) = (0.0, 1.0f64);
     for step in 0..lengths.iter().copied().max().unwrap_or(0) {
-        for (lane, &length) in lengths.iter().enumerate() {
-            if step >= length {
-                continue;
-            }
+        for lane in (0..lanes).filter(|&lane| step < lengths[lane]) {
             let byte = bytes[lane * bytes.len() / lanes + step];
-            let mut bit_index = 8;
-            let mut code = |p1: u16| {
-                bit_index -= 1;
-                let bit = byte >> bit_index & 1 == 1;
-                product *= f64::from(if bit { u32::from(p1) } else { 65536 - u32::from(p1) }) / 65536.0;
+            let mut code = |decision: Decision, yes: u16| {
+                let answer = decision.of(byte);
+                product *= f64::from(if answer { u32::from(yes) } else { 65536 - u32::from(yes) }) / 65536.0;
                 if product < 1e-200 {
                     total -= std::mem::replace(&mut product, 1.0).log2();
                 }
-                Ok(bit)
+                Ok(answer)
             };
             predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
         }

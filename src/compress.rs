@@ -41,9 +41,10 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
     let mut job = Job {
         source,
         layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
-        tables: Tables { bits: plan.table_bits },
+        tables: plan.tables,
         blocks: plan.blocks,
         threads: options.threads,
+        instructions: Instructions::choose()?,
         progress,
     };
     let sample = &source[..source.len().min(SAMPLE)];
@@ -71,6 +72,7 @@ struct Job<'a> {
     tables: Tables,
     blocks: u32,
     threads: NonZeroUsize,
+    instructions: Instructions,
     progress: &'a dyn Progress,
 }
 
@@ -118,7 +120,7 @@ impl Job<'_> {
         };
         let weights = train::train(self.source, &self.layout, &plan.shape, &budget, &training, self.progress)?;
         let section = net::encode(&weights);
-        let network = Network::new(&weights, Instructions::choose()?);
+        let network = Network::new(&weights, self.instructions);
         let model = Model { network, section, lanes: plan.lanes };
         match plan.forced {
             true => Ok(Chosen { model: Some(model), only_block: None }),
@@ -157,7 +159,7 @@ impl Job<'_> {
             original: self.source.len() as u64,
             blocks: self.blocks,
             level,
-            tables: self.tables.bits,
+            tables: self.tables,
             layout: self.layout.clone(),
         };
         let mut writer = Writer::new(sink, &header)?;
@@ -191,7 +193,7 @@ impl Job<'_> {
 
     fn coding<'a>(&'a self, model: Option<&'a Model>) -> Coding<'a> {
         let network = model.map(|model| &model.network);
-        Coding { layout: &self.layout, tables: self.tables, network, pipelined: false }
+        Coding { layout: &self.layout, tables: self.tables, instructions: self.instructions, network, pipelined: false }
     }
 }
 

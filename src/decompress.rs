@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Shape};
 use crate::parallel::in_order;
-use crate::predict::{Predictor, Tables};
+use crate::predict::Predictor;
 use crate::progress::{Phase, Progress};
 
 /// Decodes `archive` into `sink`, with blocks on up to `threads` threads.
@@ -61,7 +61,8 @@ fn restore(
     let header = archive.header();
     let coding = Coding {
         layout: &header.layout,
-        tables: Tables { bits: header.tables },
+        tables: header.tables,
+        instructions,
         network: network.as_ref(),
         pipelined: threads.get() >= 2 * archive.blocks().len(),
     };
@@ -110,7 +111,7 @@ fn threads_within_memory(archive: &Archive<'_>, shape: Option<&Shape>, threads: 
     }
     let network = shape.map_or(0, Shape::memory);
     let team = shape.map_or(0, |shape| shape.team_memory(lanes));
-    let block = team + Predictor::memory(&header.layout, Tables { bits: header.tables }, longest as usize);
+    let block = team + Predictor::memory(&header.layout, header.tables, longest as usize);
     let allowed = limits::decoder_memory(archive.length());
     if network + block > allowed {
         let (need, length) = (network + block, archive.length());

@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
+use crate::predict::{Effort, Tables};
 
 /// What a network is hoped to save, in thousandths of what contexts alone make of a file. It was seen to save 35 on
 /// 8 MB of trip records; the levels that are to be quick begin no training that is likely to be for nothing.
@@ -11,16 +12,20 @@ const HIGH_HOPE: u64 = 60;
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
-    Level { table_bits: 14, network: None },
-    Level { table_bits: 16, network: None },
-    Level { table_bits: 18, network: None },
-    Level { table_bits: 18, network: network(64, 8 << 20, HOPE) },
-    Level { table_bits: 18, network: network(64, 16 << 20, HOPE) },
-    Level { table_bits: 18, network: network(64, 32 << 20, HOPE) },
-    Level { table_bits: 18, network: network(64, 96 << 20, HIGH_HOPE) },
-    Level { table_bits: 19, network: network(96, 160 << 20, HIGH_HOPE) },
-    Level { table_bits: 20, network: network(128, 256 << 20, HIGH_HOPE) },
+    Level { tables: tables(14, Effort::Quick), network: None },
+    Level { tables: tables(16, Effort::Quick), network: None },
+    Level { tables: tables(18, Effort::Quick), network: None },
+    Level { tables: tables(18, Effort::Normal), network: network(64, 8 << 20, HOPE) },
+    Level { tables: tables(18, Effort::Normal), network: network(64, 16 << 20, HOPE) },
+    Level { tables: tables(18, Effort::Normal), network: network(64, 32 << 20, HOPE) },
+    Level { tables: tables(18, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
+    Level { tables: tables(19, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
+    Level { tables: tables(20, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
 ];
+
+const fn tables(bits: u8, effort: Effort) -> Tables {
+    Tables { bits, effort }
+}
 
 const fn network(width: u16, training: u64, hope: u64) -> Option<NetworkLevel> {
     Some(NetworkLevel { width, layers: 2, window: 128, training, hope })
@@ -29,8 +34,8 @@ const fn network(width: u16, training: u64, hope: u64) -> Option<NetworkLevel> {
 /// One row of [`LEVELS`].
 #[derive(Clone, Copy, Debug)]
 pub struct Level {
-    /// Base-2 logarithm of the lines of each context's table.
-    pub table_bits: u8,
+    /// The adaptive tables, and what is done for a byte.
+    pub tables: Tables,
     /// The network, on the levels that have one.
     pub network: Option<NetworkLevel>,
 }
@@ -53,8 +58,8 @@ pub struct NetworkLevel {
 /// What is done with one file.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Base-2 logarithm of the lines of each context's table.
-    pub table_bits: u8,
+    /// The adaptive tables, and what is done for a byte.
+    pub tables: Tables,
     /// Blocks to cut the file in.
     pub blocks: u32,
     /// A network to train, and then to keep if it pays.
@@ -99,7 +104,7 @@ impl Plan {
             },
         };
         Self {
-            table_bits: level.table_bits,
+            tables: level.tables,
             blocks: blocks(source.len() as u64),
             network: network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
                 shape: shape(&network, source),

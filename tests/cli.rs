@@ -7,6 +7,7 @@ mod command {
 
     use nncz::container::{BlockHeader, Header, Method, Writer};
     use nncz::layout::Layout;
+    use nncz::predict::{Effort, Tables};
 
     /// A folder for one test, with the command run in it.
     pub struct Folder(tempfile::TempDir);
@@ -69,7 +70,13 @@ mod command {
     /// An archive of `original` in `blocks` stored blocks, which needs no compressor.
     pub fn stored(original: &[u8], blocks: u32) -> Vec<u8> {
         let length = original.len() as u64;
-        let header = Header { original: length, blocks, level: 1, tables: 14, layout: Layout::Plain };
+        let header = Header {
+            original: length,
+            blocks,
+            level: 1,
+            tables: Tables { bits: 14, effort: Effort::Quick },
+            layout: Layout::Plain,
+        };
         let mut archive = Vec::new();
         let mut writer = Writer::new(&mut archive, &header).unwrap();
         for number in 0..blocks {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nncz::container::{BlockHeader, Header, Method, Writer};
 use nncz::layout::Layout;
 use nncz::net::{self, Shape, Weights};
+use nncz::predict::{Effort, Tables};
 use nncz::{ErrorKind, Phase, Progress, Silent, decompress};
 
 /// Counts what is allocated, and the most that ever was.
@@ -37,7 +38,7 @@ unsafe impl GlobalAlloc for Counting {
 /// An archive of coded blocks that restore nothing in particular, with right checksums. Each has `payload`.
 fn archive(blocks: u32, original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
     let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() };
-    let header = Header { original, blocks, level: 9, tables, layout };
+    let header = Header { original, blocks, level: 9, tables: Tables { bits: tables, effort: Effort::Normal }, layout };
     let mut lengths = vec![0; lanes];
     lengths[lanes - 1] = payload.len() as u64;
     let mut bytes = Vec::new();

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use nncz::container::{BlockHeader, Header, Method, Writer};
 use nncz::layout::{Column, Format, Layout, Relation, Source};
+use nncz::predict::{Effort, Tables};
 use nncz::{ErrorKind, Silent, decompress};
 use proptest::prelude::*;
 
@@ -54,7 +55,7 @@ proptest! {
         length in 0u64..4000,
         payload in prop::collection::vec(any::<u8>(), 0..2000),
     ) {
-        let header = Header { original: length.max(1), blocks: 1, level: 1, tables: 10, layout };
+        let header = Header { original: length.max(1), blocks: 1, level: 1, tables: Tables { bits: 10, effort: Effort::Normal }, layout };
         let mut lengths = vec![0; lanes];
         lengths[0] = payload.len() as u64;
         let mut archive = Vec::new();

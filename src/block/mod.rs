@@ -11,7 +11,7 @@ use crate::coder::{BitCoder, Decoder};
 use crate::container::part;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::net::{Distribution, Input, Network};
+use crate::net::{Distribution, Input, Instructions, Network};
 use crate::predict::{Predictor, Tables};
 use crate::progress::Progress;
 
@@ -21,6 +21,8 @@ pub struct Coding<'a> {
     pub layout: &'a Layout,
     /// Size of the context tables.
     pub tables: Tables,
+    /// What the predictor may use of the processor.
+    pub instructions: Instructions,
     /// The network, if there is one.
     pub network: Option<&'a Network>,
     /// Whether a block may take two threads: one steps the network for half of the lanes while the other mixes and
@@ -65,7 +67,7 @@ impl Coding<'_> {
             .map(|part| part.start as usize..part.end as usize)
             .collect();
         let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
-        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.network.is_some());
+        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
         let mut block = Block { predictor, coders, lanes, bytes };
         match self.network {
             None => block.run_alone(progress)?,
@@ -136,10 +138,8 @@ impl<C: BitCoder> Block<'_, C> {
             let prediction = predictions.map(|predictions| &predictions[number]);
             let byte = self.bytes.map_or(0, |bytes| bytes[self.lanes[lane].start + step]);
             let coder = &mut self.coders[lane];
-            let mut place = 8;
-            self.predictor.code_byte(lane, prediction, &mut |one| {
-                place -= 1;
-                Ok(coder.code(byte >> place & 1 != 0, NonZeroU16::new(one).unwrap_or(NonZeroU16::MIN)))
+            self.predictor.code_byte(lane, prediction, &mut |decision, yes| {
+                Ok(coder.code(decision.of(byte), NonZeroU16::new(yes).unwrap_or(NonZeroU16::MIN)))
             })?;
         }
         Ok(())

@@ -33,7 +33,8 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<String> {
         ("  index", part(index)),
         ("  headers", part(rest)),
         ("layout", layout(&header.layout)),
-        ("context tables", format!("2^{} lines", header.tables)),
+        ("context tables", format!("2^{} lines", header.tables.bits)),
+        ("effort", format!("{:?}", header.tables.effort).to_lowercase()),
         ("network", archive.model()?.map(net::decode).transpose()?.map_or("none".to_owned(), |it| network(&it.shape))),
         ("blocks", blocks(&archive)),
     ];

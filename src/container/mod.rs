@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::limits;
+use crate::predict::Tables;
 
 pub use read::{Archive, Block};
 pub use write::Writer;
@@ -39,8 +40,8 @@ pub struct Header {
     pub blocks: u32,
     /// The level that was asked for, 1…9.
     pub level: u8,
-    /// Base-2 logarithm of the slots of a context table.
-    pub tables: u8,
+    /// The context tables, and how much the predictor does for a byte.
+    pub tables: Tables,
     /// The structure of the original.
     pub layout: Layout,
 }
@@ -62,7 +63,7 @@ impl Header {
         if blocks > 0 {
             check_limit("bytes in a block", self.original.div_ceil(blocks), limits::BLOCK_LENGTH)?;
         }
-        check_limit("level of the context tables", self.tables.into(), limits::TABLE_BITS.into())
+        check_limit("level of the context tables", self.tables.bits.into(), limits::TABLE_BITS.into())
     }
 }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::layout::{Column, Format, Relation, Source};
+use crate::predict::Effort;
 
 /// An archive taken apart: everything that a decoder uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +39,7 @@ impl Parts {
 }
 
 fn header(original: u64, blocks: u32) -> Header {
-    Header { original, blocks, level: 6, tables: 22, layout: Layout::Plain }
+    Header { original, blocks, level: 6, tables: Tables { bits: 22, effort: Effort::Quick }, layout: Layout::Plain }
 }
 
 fn coded(lanes: &[u64]) -> Method {
@@ -206,7 +207,8 @@ fn hostile_sizes_are_refused() {
     assert_eq!(kind(header(100, 1), block(&[30])), Ok(()));
     assert_eq!(kind(header(limits::BLOCK_LENGTH + 1, 1), vec![]), Err(ErrorKind::Limit));
     assert_eq!(kind(header(u64::MAX, u32::MAX), vec![]), Err(ErrorKind::Limit));
-    assert_eq!(kind(Header { tables: limits::TABLE_BITS + 1, ..header(1, 1) }, vec![]), Err(ErrorKind::Limit));
+    let tables = Tables { bits: limits::TABLE_BITS + 1, effort: Effort::Full };
+    assert_eq!(kind(Header { tables, ..header(1, 1) }, vec![]), Err(ErrorKind::Limit));
     assert_eq!(kind(header(1, 2), vec![]), Err(ErrorKind::Damaged));
     assert_eq!(kind(header(1, 0), vec![]), Err(ErrorKind::Damaged));
     assert_eq!(kind(header(u64::from(u32::MAX), 1 << 20), vec![]), Err(ErrorKind::Damaged), "no such blocks");

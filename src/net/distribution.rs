@@ -52,6 +52,17 @@ impl Distribution {
         }
     }
 
+    /// Log₂ odds of the byte value `byte`, as [`Self::stretch`] gives those of a bit.
+    #[inline]
+    pub fn stretch_byte(&self, byte: u8) -> i32 {
+        let (leaf, all) = (self.sums[256 + usize::from(byte.reverse_bits())], self.sums[1]);
+        match (leaf, all - leaf) {
+            (0, _) => -STRETCH_LIMIT,
+            (_, 0) => STRETCH_LIMIT,
+            (leaf, rest) => (logarithm(leaf) - logarithm(rest)).clamp(-STRETCH_LIMIT, STRETCH_LIMIT),
+        }
+    }
+
     /// The weights of a zero and of a one after the bits of `node`.
     #[inline]
     pub fn continuations(&self, node: usize) -> [u32; 2] {

@@ -52,6 +52,12 @@ const COLUMNS: usize = 33;
 pub struct Apm {
     cells: Vec<Cell>,
     limit: u32,
+}
+
+/// Where one lane's present bit stands in a map.
+#[derive(Clone, Copy, Default)]
+pub struct Curve {
+    start: usize,
     nearer: usize,
 }
 
@@ -61,23 +67,29 @@ impl Apm {
         let curve: Vec<Cell> = (0..COLUMNS as i32)
             .map(|column| Cell::new(logistic.squash(((column - 16) * 256).clamp(-STRETCH_MAX, STRETCH_MAX))))
             .collect();
-        Self { cells: curve.repeat(contexts), limit, nearer: 0 }
+        Self { cells: curve.repeat(contexts), limit }
     }
 
-    /// The probability that `context`'s curve gives for the log-odds `octaves`.
+    /// Selects `context`'s curve.
     #[inline(always)]
-    pub fn refine(&mut self, octaves: i32, context: usize) -> u32 {
+    pub fn select(&self, curve: &mut Curve, context: usize) {
+        curve.start = context * COLUMNS;
+    }
+
+    /// The probability that the selected curve gives for the log-odds `octaves`.
+    #[inline(always)]
+    pub fn refine(&self, curve: &mut Curve, octaves: i32) -> u32 {
         let place = (octaves + 4096) as usize;
         let (column, weight) = (place >> 8, (place & 255) as u32);
-        let base = context * COLUMNS + column;
-        self.nearer = base + usize::from(weight >= 128);
+        let base = curve.start + column;
+        curve.nearer = base + usize::from(weight >= 128);
         (self.cells[base].probability() * (256 - weight) + self.cells[base + 1].probability() * weight) >> 8
     }
 
     /// Moves the column nearer to the last log-odds towards `bit`.
     #[inline(always)]
-    pub fn update(&mut self, bit: bool) {
+    pub fn update(&mut self, curve: &Curve, bit: bool) {
         let limit = self.limit;
-        self.cells[self.nearer].update(bit, limit);
+        self.cells[curve.nearer].update(bit, limit);
     }
 }

@@ -45,12 +45,6 @@ impl Logistic {
         if upper { -octaves } else { octaves }
     }
 
-    /// The log-odds of the small probabilities; see [`Self::stretch`].
-    #[inline(always)]
-    pub fn entries(&self) -> &[i16] {
-        &self.stretch
-    }
-
     fn new() -> Self {
         let mut squash = [1; 2 * STRETCH_MAX as usize + 2];
         for octaves in 0..=STRETCH_MAX as usize {

@@ -2,6 +2,7 @@
 
 use super::apm::Cell;
 use super::logistic::Logistic;
+use super::slots::prefetch;
 
 /// Where keys were last seen; shared by all lanes of a block.
 pub struct MatchTable {
@@ -19,8 +20,9 @@ pub struct Match {
     segment: usize,
     /// Bytes predicted right in a row, and 1; 0 if nothing is predicted.
     length: u32,
+    /// The class of `length`, below [`LENGTHS`].
+    class: usize,
     predicted: u8,
-    cell: usize,
 }
 
 /// The lanes' segments of the block.
@@ -48,6 +50,12 @@ impl MatchTable {
         Self { places: vec![0; 1 << bits], shift: 64 - bits, cells: vec![Cell::new(3 << 14); LENGTHS * 8 * 2] }
     }
 
+    /// Asks the memory for what [`Self::exchange`] will want.
+    #[inline(always)]
+    pub fn prefetch(&self, key: u64) {
+        prefetch(&self.places, (key >> self.shift) as usize);
+    }
+
     /// Exchanges the place where `key` was last seen (0: never) for `place`.
     #[inline(always)]
     pub fn exchange(&mut self, key: u64, place: usize) -> usize {
@@ -65,15 +73,7 @@ impl Match {
     /// The class of the length, below [`LENGTHS`]; 0 if nothing is predicted.
     #[inline(always)]
     pub fn class(&self) -> usize {
-        match self.length {
-            0..=7 => self.length as usize,
-            8..=15 => 8 + (self.length as usize - 8) / 4,
-            16..=31 => 10 + (self.length as usize - 16) / 8,
-            32..=63 => 12,
-            64..=127 => 13,
-            128..=511 => 14,
-            _ => 15,
-        }
+        self.class
     }
 
     /// After `byte` was coded: follows on, or takes up `candidate` (a place just past the key's last occurrence and the
@@ -93,30 +93,88 @@ impl Match {
         if self.length > 0 {
             self.predicted = block[self.place];
         }
+        self.class = class(self.length);
     }
 
     /// The predicted bit's log-odds of a one and the probability's distance from one half in 1/65536, or zeros if
-    /// nothing is predicted for this bit. `partial` is the byte so far with a leading 1.
+    /// nothing is predicted for this bit.
     #[inline(always)]
-    pub fn inputs(&mut self, table: &MatchTable, partial: usize, bit_index: usize, logistic: &Logistic) -> (i32, i32) {
-        if self.length > 0 && (usize::from(self.predicted) | 256) >> (8 - bit_index) != partial {
-            self.length = 0;
-        }
+    pub fn inputs(&self, table: &MatchTable, bit_index: usize, logistic: &Logistic) -> (i32, i32) {
         if self.length == 0 {
             return (0, 0);
         }
-        self.cell = self.class() * 8 + bit_index;
-        let probability = table.cells[self.cell].probability();
+        let probability = table.cells[self.class * 8 + bit_index].probability();
         let (octaves, distance) = (logistic.stretch(probability), probability as i32 - (1 << 15));
-        if self.predicted >> (7 - bit_index) & 1 == 1 { (octaves, distance) } else { (-octaves, -distance) }
+        let sign = i32::from(self.predicted << bit_index) << 24 >> 31;
+        // Minus the value where the predicted bit is a zero.
+        ((octaves ^ !sign) - !sign, (distance ^ !sign) - !sign)
     }
 
-    /// Learns whether the predicted bit was right.
+    /// Learns whether the predicted bit was right; a wrong one ends the match.
     #[inline(always)]
-    pub fn update(&self, table: &mut MatchTable, bit: bool, bit_index: usize) {
+    pub fn update(&mut self, table: &mut MatchTable, bit: bool, bit_index: usize) {
         if self.length > 0 {
-            let right = (self.predicted >> (7 - bit_index) & 1 == 1) == bit;
-            table.cells[self.cell].update(right, 255);
+            let right = (self.predicted << bit_index & 128 != 0) == bit;
+            table.cells[self.class * 8 + bit_index].update(right, 255);
+            if !right {
+                (self.length, self.class) = (0, 0);
+            }
+        }
+    }
+}
+
+/// The class of a length: 0 for 0, wider the longer it is.
+#[inline(always)]
+fn class(length: u32) -> usize {
+    match length {
+        0..=7 => length as usize,
+        8..=15 => 8 + (length as usize - 8) / 4,
+        16..=31 => 10 + (length as usize - 16) / 8,
+        32..=63 => 12,
+        64..=127 => 13,
+        128..=511 => 14,
+        _ => 15,
+    }
+}
+
+/// The number of bytes at the end of both that agree, at most [`AGREEMENT_MOST`].
+#[inline(always)]
+pub fn agreement(first: &[u8], second: &[u8]) -> u32 {
+    let mut agreeing = 0;
+    let (mut first, mut second) = (first, second);
+    while agreeing < AGREEMENT_MOST {
+        let (Some((first_rest, &first_word)), Some((second_rest, &second_word))) =
+            (first.split_last_chunk::<8>(), second.split_last_chunk::<8>())
+        else {
+            let pairs = first.iter().rev().zip(second.iter().rev());
+            return (agreeing + pairs.take_while(|(first, second)| first == second).count() as u32).min(AGREEMENT_MOST);
+        };
+        let difference = u64::from_le_bytes(first_word) ^ u64::from_le_bytes(second_word);
+        if difference != 0 {
+            return agreeing + difference.leading_zeros() / 8;
+        }
+        (agreeing, first, second) = (agreeing + 8, first_rest, second_rest);
+    }
+    AGREEMENT_MOST
+}
+
+/// Bytes that are compared at most.
+const AGREEMENT_MOST: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agreement_counts_the_equal_bytes_at_the_end(
+            start in proptest::collection::vec(0..2u8, 0..20), other in proptest::collection::vec(0..2u8, 0..20),
+            end in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let (first, second) = ([&start[..], &end].concat(), [&other[..], &end].concat());
+            let expected = first.iter().rev().zip(second.iter().rev()).take_while(|(a, b)| a == b).count();
+            prop_assert_eq!(agreement(&first, &second), expected.min(32) as u32);
         }
     }
 }

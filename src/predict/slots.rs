@@ -2,194 +2,271 @@
 //!
 //! A line serves one context's next four bits: one word of check and fifteen slots, the nodes of the nibble's
 //! binary tree. A slot is 22 bits of probability, less one half and signed, over 6 bits of count and 4 bits of history.
+//! For the four bits the lines of sixteen contexts are transposed, so that the slots of a node lie in one row.
 
-use super::kernels::Kernel;
-use super::logistic::Logistic;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
-/// Words in a line: 64 bytes, one cache line.
-const LINE: usize = 16;
+use super::logistic::STRETCH_MAX;
+use super::vector::{Row, Vector, WIDTH};
+
 /// Where the count starts within a slot.
 pub const COUNT_SHIFT: u32 = 4;
 /// Where the probability starts within a slot.
-pub const PROBABILITY_SHIFT: u32 = 10;
+const PROBABILITY_SHIFT: u32 = 10;
 /// The signed probability is within ±HALF.
-pub const HALF: i32 = 1 << 21;
+const HALF: i32 = 1 << 21;
+/// Groups of sixteen contexts at most.
+pub const GROUPS: usize = 2;
 /// Contexts at most.
-pub const CONTEXTS: usize = 32;
+pub const CONTEXTS: usize = GROUPS * WIDTH;
 
 /// One table per context.
 pub struct Slots {
-    words: Vec<u32>,
-    /// Words to skip so that lines lie on cache lines.
-    skip: usize,
+    lines: Vec<Row>,
     /// Base-2 logarithm of a context's lines.
     bits: u32,
-    contexts: usize,
-    /// The first word of each context's present line.
-    line: [usize; CONTEXTS],
-    /// The present slots, as they were before the bit.
-    slot: [u32; CONTEXTS],
-    node: usize,
-    rates: Rates,
+    groups: usize,
+    /// The share of the error by which a slot moves, in 1/256, by its class of count.
+    rates: Row,
+    /// Room for the lines that are being closed.
+    closing: [Row; WIDTH],
 }
 
-/// The share of the error by which a slot of each count moves, in 1/256.
-type Rates = [i32; 64];
+/// The lines of one lane's present nibble.
+#[derive(Clone)]
+pub struct Nibble {
+    /// Their places in each group's tables, and their contents, transposed.
+    places: [[usize; WIDTH]; GROUPS],
+    rows: [[Row; WIDTH]; GROUPS],
+    node: usize,
+}
+
+impl Default for Nibble {
+    fn default() -> Self {
+        Self { places: [[0; WIDTH]; GROUPS], rows: [[Row::ZERO; WIDTH]; GROUPS], node: 1 }
+    }
+}
 
 impl Slots {
-    /// `contexts` tables of 2^`bits` lines each. A slot's count stops at `limit`.
-    pub fn new(contexts: usize, bits: u32, limit: usize) -> Self {
-        debug_assert!(contexts <= CONTEXTS && bits >= 7);
-        let words = zeroed((contexts << bits) * LINE + LINE);
-        let skip = words.as_ptr().align_offset(64).min(LINE);
+    /// `groups` times sixteen tables of 2^`bits` lines each. The rate stops to fall at a count of `limit`.
+    pub fn new(groups: usize, bits: u32, limit: i32) -> Self {
+        debug_assert!(groups <= GROUPS && bits >= 7);
         Self {
-            words,
-            skip,
+            lines: zeroed((groups * WIDTH) << bits),
             bits,
-            contexts,
-            line: [0; CONTEXTS],
-            slot: [0; CONTEXTS],
-            node: 1,
-            rates: std::array::from_fn(|count| 512 / (2 * count.min(limit) as i32 + 3)),
+            groups,
+            rates: first_rates(limit),
+            closing: [Row::ZERO; WIDTH],
         }
     }
 
-    /// Finds the lines for the coming nibble: the byte's first (`nibble` 0), or its second after the partial byte
-    /// `nibble` (16..32). `hashes` are the contexts'.
+    /// Finds the lines for a coming nibble: a byte's first (`salt` 0), or its second after the partial byte
+    /// `salt` (16..32). `hashes` are the contexts'.
     #[inline(always)]
-    pub fn find(&mut self, hashes: &[u64; CONTEXTS], nibble: usize) {
-        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
-            let table = self.table(context);
-            let index = self.index(hash) ^ nibble;
-            let check = ((hash as u32).wrapping_add(nibble as u32 * 0x9E35)) & 0xFFFF;
-            self.line[context] = self.choose(table, index, check);
+    pub fn find_all(&mut self, nibble: &mut Nibble, hashes: &[u64; CONTEXTS], salt: usize) {
+        for group in 0..self.groups {
+            for index in 0..WIDTH {
+                let context = group * WIDTH + index;
+                let hash = hashes[context];
+                let line = (context << self.bits) + (self.index(hash) ^ salt);
+                let check = (hash as u32).wrapping_add(salt as u32 * 0x9E35) & 0xFFFF;
+                nibble.places[group][index] = self.find(line, check);
+            }
         }
-        self.node = 1;
     }
 
-    /// Asks the memory for the lines that [`Self::find`] will want for the first nibble.
+    /// What the lines of a first nibble remember above their checks.
+    #[inline(always)]
+    pub fn recall(&self, nibble: &Nibble, remembered: &mut [u32; CONTEXTS]) {
+        for (&place, remembered) in nibble.places.as_flattened().iter().zip(remembered).take(self.groups * WIDTH) {
+            *remembered = self.lines[place].0[0] as u32 >> 16;
+        }
+    }
+
+    /// Writes what those lines shall remember.
+    #[inline(always)]
+    pub fn remember(&mut self, nibble: &Nibble, remembered: &[u32; CONTEXTS]) {
+        for (&place, remembered) in nibble.places.as_flattened().iter().zip(remembered).take(self.groups * WIDTH) {
+            let word = &mut self.lines[place].0[0];
+            *word = (*word & 0xFFFF) | (remembered << 16) as i32;
+        }
+    }
+
+    /// Opens the lines that were found.
+    #[inline(always)]
+    pub fn open<V: Vector>(&self, nibble: &mut Nibble) {
+        for (places, rows) in nibble.places.iter().zip(&mut nibble.rows).take(self.groups) {
+            let mut lines = [&Row::ZERO; WIDTH];
+            for (line, &place) in lines.iter_mut().zip(places) {
+                *line = &self.lines[place];
+            }
+            V::transpose(lines, rows);
+        }
+        nibble.node = 1;
+    }
+
+    /// Writes the lines back to their tables. Where two lanes have opened a line, the last to close it decides.
+    #[inline(always)]
+    pub fn close<V: Vector>(&mut self, nibble: &Nibble) {
+        for (rows, places) in nibble.rows.iter().zip(&nibble.places).take(self.groups) {
+            V::transpose(rows.each_ref(), &mut self.closing);
+            for (&place, line) in places.iter().zip(&self.closing) {
+                V::load(line).store(&mut self.lines[place]);
+            }
+        }
+    }
+
+    /// Moves the slots towards `bit` and on to the nibble's next node.
+    #[inline(always)]
+    pub fn update<V: Vector>(&self, nibble: &mut Nibble, bit: bool) {
+        for rows in &mut nibble.rows[..self.groups] {
+            let slots = &mut rows[nibble.node];
+            learn(V::load(slots), bit, &self.rates).store(slots);
+        }
+        nibble.node = nibble.node * 2 + usize::from(bit);
+    }
+
+    /// The line that has `check`: the one at `line`, or its neighbour. If neither has, the one of them that knows less,
+    /// cleared.
+    #[inline(always)]
+    fn find(&mut self, line: usize, check: u32) -> usize {
+        let differs = |line: usize| (self.lines[line].0[0] as u32 ^ check) << 16 != 0;
+        let found = line ^ usize::from(differs(line) & !differs(line ^ 1));
+        if differs(found) { self.replace(line, check) } else { found }
+    }
+
+    #[inline(never)]
+    fn replace(&mut self, line: usize, check: u32) -> usize {
+        let known = |line: usize| (self.lines[line].0[1] >> COUNT_SHIFT) & 63;
+        let line = if known(line ^ 1) < known(line) { line ^ 1 } else { line };
+        self.lines[line] = Row::ZERO;
+        self.lines[line].0[0] = check as i32;
+        line
+    }
+
+    /// Asks the memory for the lines that [`Self::open`] will want for the first nibble.
     #[inline(always)]
     pub fn prefetch(&self, hashes: &[u64; CONTEXTS]) {
-        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
-            prefetch(&self.words, self.table(context) + self.index(hash) * LINE);
+        for (context, &hash) in hashes.iter().enumerate().take(self.groups * WIDTH) {
+            prefetch(&self.lines, (context << self.bits) + self.index(hash));
         }
     }
 
     /// The same for the second nibble, when three of the byte's bits are known: `partial` is 8..16.
     #[inline(always)]
     pub fn prefetch_second(&self, hashes: &[u64; CONTEXTS], partial: usize) {
-        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
-            let index = self.index(hash) ^ (partial * 2);
-            prefetch(&self.words, self.table(context) + index * LINE);
-            prefetch(&self.words, self.table(context) + (index ^ 1) * LINE);
+        for (context, &hash) in hashes.iter().enumerate().take(self.groups * WIDTH) {
+            let line = (context << self.bits) + (self.index(hash) ^ (partial * 2));
+            prefetch(&self.lines, line);
+            prefetch(&self.lines, line ^ 1);
         }
-    }
-
-    #[inline(always)]
-    fn table(&self, context: usize) -> usize {
-        self.skip + ((context << self.bits) * LINE)
     }
 
     #[inline(always)]
     fn index(&self, hash: u64) -> usize {
         (hash >> (64 - self.bits)) as usize
     }
+}
 
-    /// The line that has `check`, of the two where it may be; or the one of them that knows less, cleared.
+impl Nibble {
+    /// Writes the inputs of the coming bit: each slot's log-odds, one row for each of so many groups as `inputs` has rows.
     #[inline(always)]
-    fn choose(&mut self, table: usize, index: usize, check: u32) -> usize {
-        let (first, second) = (table + index * LINE, table + (index ^ 32) * LINE);
-        if self.words[first] == check {
-            return first;
-        }
-        if self.words[second] == check {
-            return second;
-        }
-        let known = |line: usize| (self.words[line + 1] >> COUNT_SHIFT) & 63;
-        let line = if known(second) < known(first) { second } else { first };
-        self.words[line..line + LINE].fill(0);
-        self.words[line] = check;
-        line
-    }
-
-    /// Gathers the slots of the coming bit, one of each context.
-    #[inline(always)]
-    pub fn gather(&mut self) {
-        for (slot, line) in self.slot.iter_mut().zip(&self.line).take(self.contexts) {
-            *slot = self.words[line + self.node];
-        }
-        self.slot[self.contexts..self.contexts.next_multiple_of(8)].fill(0);
-    }
-
-    /// Writes the gathered slots' inputs: the log-odds of all, then the distances from one half of all, each padded with zeros
-    /// to a multiple of 8.
-    #[inline(always)]
-    pub fn read<K: Kernel>(&self, inputs: &mut [i32], logistic: &Logistic) {
-        let (octaves, distances) = inputs.split_at_mut(inputs.len() / 2);
-        let (octaves, distances) = (octaves.as_chunks_mut().0, distances.as_chunks_mut().0);
-        for ((slots, octaves), distances) in self.slot.as_chunks().0.iter().zip(octaves).zip(distances) {
-            K::read(slots, logistic, octaves, distances);
+    pub fn read<V: Vector>(&self, inputs: &mut [Row]) {
+        for (rows, input) in self.rows.iter().zip(inputs) {
+            stretch(V::load(&rows[self.node])).store(input);
         }
     }
 
-    /// The gathered slots.
+    /// The slots of the coming bit, a row for each group.
     #[inline(always)]
-    pub fn present(&self) -> &[u32] {
-        &self.slot[..self.contexts]
-    }
-
-    /// Moves the gathered slots towards `bit` and on to the nibble's next node.
-    #[inline(always)]
-    pub fn update<K: Kernel>(&mut self, bit: bool) {
-        for slots in &mut self.slot.as_chunks_mut::<8>().0[..self.contexts.div_ceil(8)] {
-            K::learn(slots, bit, &self.rates);
-        }
-        for (slot, line) in self.slot.iter().zip(&self.line).take(self.contexts) {
-            self.words[line + self.node] = *slot;
-        }
-        self.node = self.node * 2 + usize::from(bit);
+    pub fn slots(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().map(|rows| &rows[self.node])
     }
 }
 
-/// `length` zeros, on large pages where the system offers them: the lines of a byte lie all over the tables.
-fn zeroed(length: usize) -> Vec<u32> {
-    #[allow(unused_mut)]
-    let mut words = vec![0u32; length];
+/// The share of the error by which a slot moves, in 1/256, by its class of count; it stops to fall at a count of `limit`.
+pub fn first_rates(limit: i32) -> Row {
+    // The class is the count up to 7, then 7 + count / 8.
+    let count = |class: i32| if class < 8 { class } else { (class - 7) * 8 + 3 };
+    Row(std::array::from_fn(|class| 512 / (2 * count(class as i32).min(limit) + 3)))
+}
+
+/// The log-odds of slots' probabilities, in 1/256 octave.
+#[inline(always)]
+pub fn stretch<V: Vector>(slots: V) -> V {
+    // The odds are those of odd numbers in 1..2^23. A parabola takes up what the chord misses of the logarithm.
+    let double = slots.shift_right::<PROBABILITY_SHIFT>().add(V::splat(HALF)).shift_left::<1>();
+    let (ones, zeros) = (double.or(V::splat(1)), V::splat((1 << 23) - 1).sub(double));
+    let (ones, zeros) = (ones.chord_log2(), zeros.chord_log2());
+    let missed = parabola(ones).sub(parabola(zeros)).shift_right::<12>().mul(V::splat(11));
+    let octaves = ones.sub(zeros).add(missed).shift_right::<15>();
+    octaves.min(V::splat(STRETCH_MAX)).max(V::splat(-STRETCH_MAX))
+}
+
+/// x·(1 − x) in 1/2^30, x being the part of `chord` below whole octaves.
+#[inline(always)]
+fn parabola<V: Vector>(chord: V) -> V {
+    let fraction = chord.shift_right::<8>().and(V::splat(0x7FFF));
+    fraction.mul(V::splat(0x8000).sub(fraction))
+}
+
+/// Slots after `bit` was seen there: the probability moves by the share of its error that the count's class has.
+#[inline(always)]
+pub fn learn<V: Vector>(slots: V, bit: bool, rates: &Row) -> V {
+    let target = V::splat(if bit { HALF - 1 } else { -HALF });
+    let count = slots.shift_right::<{ COUNT_SHIFT }>().and(V::splat(63));
+    let class = count.min(count.shift_right::<3>().add(V::splat(7)));
+    let probability = slots.shift_right::<PROBABILITY_SHIFT>();
+    let moved = probability.add(target.sub(probability).mul(class.look_up(rates)).shift_right::<8>());
+    let counted = count.add(V::splat(1)).min(V::splat(63)).shift_left::<COUNT_SHIFT>();
+    let history = slots.shift_left::<1>().or(V::splat(i32::from(bit))).and(V::splat(15));
+    moved.shift_left::<PROBABILITY_SHIFT>().or(counted).or(history)
+}
+
+/// `length` rows of zeros, on large pages where the system offers them: the lines of a byte lie all over the tables.
+fn zeroed(length: usize) -> Vec<Row> {
+    let Ok(layout) = Layout::array::<Row>(length) else { handle_alloc_error(Layout::new::<Row>()) };
+    if layout.size() == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the layout is not empty, and is the one that a vector of so many rows has; rows of zeros are rows.
+    let rows = unsafe {
+        let start = alloc_zeroed(layout);
+        if start.is_null() {
+            handle_alloc_error(layout);
+        }
+        Vec::from_raw_parts(start.cast::<Row>(), length, length)
+    };
+    advise_large_pages(&rows);
+    rows
+}
+
+fn advise_large_pages(rows: &[Row]) {
     #[cfg(target_os = "linux")]
-    if length * 4 >= LARGE_PAGE * 8 {
-        let start = words.as_mut_ptr().cast::<u8>();
+    if size_of_val(rows) >= LARGE_PAGE * 8 {
+        let start = rows.as_ptr().cast::<u8>().cast_mut();
         let skip = start.align_offset(LARGE_PAGE);
-        let whole = (length * 4 - skip) / LARGE_PAGE * LARGE_PAGE;
-        // SAFETY: the range is whole pages within the allocation; the advice changes no contents. Refusal is harmless.
+        let whole = (size_of_val(rows) - skip) / LARGE_PAGE * LARGE_PAGE;
+        // SAFETY: the range is whole pages within the slice; the advice changes no contents. Refusal is harmless.
         let _ = unsafe { rustix::mm::madvise(start.add(skip).cast(), whole, rustix::mm::Advice::LinuxHugepage) };
     }
-    words
+    #[cfg(not(target_os = "linux"))]
+    let _ = rows;
 }
 
 /// Bytes of a large page.
 #[cfg(target_os = "linux")]
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Asks for the cache line of `words[place]`.
+/// Asks for the cache line of `values[place]`.
 #[inline(always)]
-fn prefetch(words: &[u32], place: usize) {
+pub fn prefetch<T>(values: &[T], place: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch touches nothing, whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(words.as_ptr().wrapping_add(place).cast());
+        _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().wrapping_add(place).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (words, place);
-}
-
-/// `slot` after `bit` was seen there: the probability moves by `rates[count]`/256 of its error.
-#[inline(always)]
-pub fn learn_slot(slot: u32, bit: bool, rates: &[i32; 64]) -> u32 {
-    let target = if bit { HALF - 1 } else { -HALF };
-    let count = (slot >> COUNT_SHIFT) & 63;
-    let probability = slot as i32 >> PROBABILITY_SHIFT;
-    let moved = probability + (((target - probability) * rates[count as usize]) >> 8);
-    let history = (slot << 1 | u32::from(bit)) & 15;
-    (moved as u32) << PROBABILITY_SHIFT | (count + 1).min(63) << COUNT_SHIFT | history
+    let _ = (values, place);
 }

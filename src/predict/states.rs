@@ -3,6 +3,7 @@
 use super::apm::Cell;
 use super::logistic::Logistic;
 use super::slots::{CONTEXTS, COUNT_SHIFT};
+use super::vector::{Row, WIDTH};
 
 /// States told apart: 8 classes of count, 16 of history, 32 of probability.
 const STATES: usize = 8 * 16 * 32;
@@ -10,32 +11,41 @@ const STATES: usize = 8 * 16 * 32;
 /// One map from state to probability per context.
 pub struct StateMaps {
     cells: Vec<Cell>,
-    present: [usize; CONTEXTS],
     contexts: usize,
 }
 
 impl StateMaps {
-    pub fn new(contexts: usize) -> Self {
-        let cells: Vec<Cell> =
-            (0..STATES * contexts).map(|index| Cell::new((index as u32 & 31) << 11 | 1 << 10)).collect();
-        Self { cells, present: [0; CONTEXTS], contexts }
+    /// Maps for `groups` times sixteen contexts.
+    pub fn new(groups: usize) -> Self {
+        let contexts = groups * WIDTH;
+        let cells = (0..STATES * contexts).map(|index| Cell::new((index as u32 & 31) << 11 | 1 << 10)).collect();
+        Self { cells, contexts }
     }
 
-    /// Writes the log-odds that each context's map gives for its slot.
+    /// Writes the log-odds that each context's map gives for its slot, and the cells' places into `present`.
     #[inline(always)]
-    pub fn predict(&mut self, slots: &[u32], octaves: &mut [i32], logistic: &Logistic) {
-        for (context, &slot) in slots.iter().enumerate() {
-            let cell = context * STATES + state(slot);
-            self.present[context] = cell;
-            let known = slot >> COUNT_SHIFT & 63 > 0;
-            octaves[context] = if known { logistic.stretch(self.cells[cell].probability()) } else { 0 };
+    pub fn predict<'a>(
+        &self,
+        present: &mut [usize; CONTEXTS],
+        slots: impl Iterator<Item = &'a Row>,
+        inputs: &mut [Row],
+        logistic: &Logistic,
+    ) {
+        for (group, (slots, inputs)) in slots.zip(inputs).enumerate() {
+            for index in 0..WIDTH {
+                let (context, slot) = (group * WIDTH + index, slots.0[index] as u32);
+                let cell = context * STATES + state(slot);
+                present[context] = cell;
+                let known = slot >> COUNT_SHIFT & 63 > 0;
+                inputs.0[index] = if known { logistic.stretch(self.cells[cell].probability()) } else { 0 };
+            }
         }
     }
 
     /// Learns the bit that followed.
     #[inline(always)]
-    pub fn update(&mut self, bit: bool) {
-        for &cell in &self.present[..self.contexts] {
+    pub fn update(&mut self, present: &[usize; CONTEXTS], bit: bool) {
+        for &cell in &present[..self.contexts] {
             self.cells[cell].update(bit, 255);
         }
     }

@@ -66,44 +66,47 @@ impl ToyCoder {
     }
 }
 
+fn fastest() -> Instructions {
+    Instructions::choose().unwrap()
+}
+
 fn lane_lengths(length: usize, lanes: usize) -> Vec<usize> {
     (0..lanes).map(|lane| (lane + 1) * length / lanes - lane * length / lanes).collect()
 }
 
-/// Drives `predictor` over all lanes in lockstep; `code` gets the place of the byte in the block, and codes one bit.
-fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usize, u16) -> bool) {
+/// Drives `predictor` over all lanes in lockstep; `code` gets the place of the byte in the block, a decision and the
+/// probability of a yes, and answers.
+fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usize, Decision, u16) -> bool) {
     for step in 0..lengths.iter().copied().max().unwrap_or(0) {
         let mut start = 0;
         for (lane, &length) in lengths.iter().enumerate() {
             if step < length {
-                predictor.code_byte(lane, None, &mut |p1| Ok(code(start + step, p1))).unwrap();
+                let mut code = |decision, yes| Ok(code(start + step, decision, yes));
+                predictor.code_byte(lane, None, &mut code).unwrap();
             }
             start += length;
         }
     }
 }
 
-fn encode(text: &[u8], layout: &Layout, lanes: usize, fast: bool) -> Vec<u8> {
+fn encode(text: &[u8], layout: &Layout, lanes: usize, (effort, instructions): (Effort, Instructions)) -> Vec<u8> {
     let lengths = lane_lengths(text.len(), lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 12 }, &lengths, false);
-    predictor.fast &= fast;
+    let mut predictor = Predictor::new(layout, Tables { bits: 12, effort }, &lengths, instructions);
     let mut coder = ToyCoder::encoder();
-    let mut bit_index = 0;
-    drive(&mut predictor, &lengths, &mut |place, p1| {
-        let bit = text[place] >> (7 - bit_index) & 1 == 1;
-        bit_index = (bit_index + 1) % 8;
-        coder.encode(p1, bit);
-        bit
+    drive(&mut predictor, &lengths, &mut |place, decision, yes| {
+        let answer = decision.of(text[place]);
+        coder.encode(yes, answer);
+        answer
     });
     assert_eq!(predictor.into_bytes(), text);
     coder.finish()
 }
 
-fn decode(code: Vec<u8>, layout: &Layout, length: usize, lanes: usize) -> Vec<u8> {
+fn decode(code: Vec<u8>, layout: &Layout, length: usize, lanes: usize, effort: Effort) -> Vec<u8> {
     let lengths = lane_lengths(length, lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 12 }, &lengths, false);
+    let mut predictor = Predictor::new(layout, Tables { bits: 12, effort }, &lengths, fastest());
     let mut coder = ToyCoder::decoder(code);
-    drive(&mut predictor, &lengths, &mut |_, p1| coder.decode(p1));
+    drive(&mut predictor, &lengths, &mut |_, _, p1| coder.decode(p1));
     predictor.into_bytes()
 }
 
@@ -130,29 +133,44 @@ fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
             Layout::detect(text),
             Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
         ] {
-            for lanes in [1, 3] {
-                let code = encode(text, &layout, lanes, true);
-                assert!(decode(code, &layout, text.len(), lanes) == text, "{layout:?}, {lanes} lanes");
+            for (lanes, effort) in [(1, Effort::Quick), (3, Effort::Normal), (2, Effort::Full)] {
+                let code = encode(text, &layout, lanes, (effort, fastest()));
+                assert!(
+                    decode(code, &layout, text.len(), lanes, effort) == text,
+                    "{layout:?}, {lanes} lanes, {effort:?}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn the_fast_build_and_the_plain_one_agree() {
+fn all_instruction_sets_agree() {
     let table = table();
     for text in [SOURCE, &table] {
         let layout = Layout::detect(text);
-        assert_eq!(encode(text, &layout, 2, true), encode(text, &layout, 2, false));
+        for effort in [Effort::Quick, Effort::Normal, Effort::Full] {
+            let plain = encode(text, &layout, 2, (effort, Instructions::Scalar));
+            for instructions in Instructions::available() {
+                assert_eq!(
+                    encode(text, &layout, 2, (effort, instructions)),
+                    plain,
+                    "{effort:?} {}",
+                    instructions.name()
+                );
+            }
+        }
     }
 }
 
 #[test]
 fn structure_and_certainty_make_it_small() {
     let table = table();
-    let (plain, rows) =
-        (encode(&table, &Layout::Plain, 1, true).len(), encode(&table, &Layout::detect(&table), 1, true).len());
+    let (plain, rows) = (
+        encode(&table, &Layout::Plain, 1, (Effort::Normal, fastest())).len(),
+        encode(&table, &Layout::detect(&table), 1, (Effort::Normal, fastest())).len(),
+    );
     assert!(rows < plain, "{rows} with columns, {plain} without");
-    assert!(encode(&[0; 1 << 17], &Layout::Plain, 1, true).len() < 40);
-    assert!(encode(SOURCE, &Layout::Plain, 1, true).len() < SOURCE.len() * 2 / 5);
+    assert!(encode(&[0; 1 << 17], &Layout::Plain, 1, (Effort::Normal, fastest())).len() < 40);
+    assert!(encode(SOURCE, &Layout::Plain, 1, (Effort::Normal, fastest())).len() < SOURCE.len() * 2 / 5);
 }

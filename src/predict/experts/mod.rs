@@ -7,15 +7,17 @@ mod text;
 
 use crate::layout::{Cursor, Layout, Structure};
 
+use super::expected::Selectors;
+use super::mixer::SELECTORS;
 use super::slots::CONTEXTS;
-use records::{RECORD_CONTEXTS, RecordTrail};
-use rows::{ROW_CONTEXTS, RowTrail};
-use text::{TEXT_CONTEXTS, TextTrail};
+use records::RecordTrail;
+use rows::RowTrail;
+use text::TextTrail;
 
-/// Mixers whose weight sets are selected each in its own way.
-pub const SELECTORS: usize = 4;
 /// Match models.
 pub const MATCHES: usize = 3;
+/// The context of what the match models predict, which is known last.
+pub const MATCH_CONTEXT: usize = 0;
 /// Fields told apart by selectors.
 const FIELD_CLASSES: usize = 256;
 
@@ -52,22 +54,13 @@ impl Experts {
         }
     }
 
-    /// Hashed contexts.
-    pub fn contexts(self) -> usize {
-        match self {
-            Experts::Text => TEXT_CONTEXTS,
-            Experts::Records => RECORD_CONTEXTS,
-            Experts::Rows => ROW_CONTEXTS,
-        }
-    }
-
     /// Whether contexts have a third input, from the map of their slots' states.
     pub fn maps_states(self) -> bool {
         self != Experts::Rows
     }
 
     /// Where the counts of slots stop.
-    pub fn count_limit(self) -> usize {
+    pub fn count_limit(self) -> i32 {
         match self {
             Experts::Text | Experts::Records => 60,
             Experts::Rows => 40,
@@ -77,15 +70,23 @@ impl Experts {
     /// Weight sets of each mixer.
     pub fn selector_sizes(self) -> [usize; SELECTORS] {
         match self {
-            Experts::Text => [256, 256 * 8, 16 * 16, 256 * 8],
-            Experts::Records => [256, 256 * 8, 16 * 16, 2048],
-            Experts::Rows => [FIELD_CLASSES * 8, 256, 16 * 16, 256],
+            Experts::Text => [256 + 8, 256 * 8, 16 * 16, 256 * 8],
+            Experts::Records => [256 + 8, 256 * 8, 16 * 16, 2048],
+            Experts::Rows => [FIELD_CLASSES * 8, 256 + 8, 16 * 16, 256],
+        }
+    }
+
+    /// The same for the decision on an expected byte.
+    pub fn byte_selector_sizes(self) -> [usize; SELECTORS] {
+        match self {
+            Experts::Text | Experts::Records => [256; SELECTORS],
+            Experts::Rows => [FIELD_CLASSES * 8, 256, 256, 256],
         }
     }
 
     /// Weight sets of the final mixer.
     pub fn final_sets(self) -> usize {
-        FIELD_CLASSES
+        FIELD_CLASSES + 8
     }
 }
 
@@ -112,17 +113,29 @@ impl Trail {
         }
     }
 
-    /// The hashes of the contexts of the coming byte, given what the match models predict and the first one's class.
+    /// The hashes of the contexts of the coming byte, but the one of [`Self::match_context`].
     #[inline(always)]
-    pub fn contexts(&self, predicted: [Option<u8>; MATCHES], class: usize, hashes: &mut [u64; CONTEXTS]) {
+    pub fn contexts(&self, hashes: &mut [u64; CONTEXTS]) {
         let keys = match &self.part {
-            Part::Text(text) => text.keys(self.last, predicted, class),
-            Part::Records(records) => records.keys(self.last, predicted, class),
-            Part::Rows(row) => row.keys(self.last, predicted),
+            Part::Text(text) => text.keys(self.last),
+            Part::Records(records) => records.keys(self.last),
+            Part::Rows(row) => row.keys(self.last),
         };
         for (index, hash) in hashes.iter_mut().enumerate() {
             *hash = mix(keys[index], index as u64 + 1);
         }
+    }
+
+    /// The hash of context [`MATCH_CONTEXT`]: what the match models predict, and the first one's class.
+    #[inline(always)]
+    pub fn match_context(&self, predicted: [Option<u8>; MATCHES], class: usize) -> u64 {
+        let guess = |index: usize| predicted[index].map_or(256, u64::from);
+        let key = match &self.part {
+            Part::Text(_) => guess(0) << 32 | guess(2) << 16 | class as u64,
+            Part::Records(_) => guess(0) << 32 | guess(1) << 16 | class as u64,
+            Part::Rows(_) => guess(2) << 16 | guess(0).min(guess(1)),
+        };
+        mix(key, MATCH_CONTEXT as u64 + 1)
     }
 
     /// The match models' keys: the last 16 bytes, the last 6, and one that the layout chooses.
@@ -144,24 +157,48 @@ impl Trail {
     }
 
     /// The weight sets to use for a bit. `partial` is the byte so far with a leading 1, `bit_index` its length;
-    /// `classes` are the match models' classes of length.
+    /// `classes` are the match models' classes of length; `excluding` says whether the bits so far are those of a byte
+    /// that is known to be wrong.
     #[inline(always)]
-    pub fn selectors(&self, partial: usize, bit_index: usize, classes: [usize; MATCHES]) -> [usize; SELECTORS] {
+    pub fn selectors(
+        &self,
+        partial: usize,
+        bit_index: usize,
+        classes: [usize; MATCHES],
+        excluding: bool,
+    ) -> [usize; SELECTORS] {
+        let bits = if excluding { 256 + bit_index } else { partial };
         let previous = self.previous();
         let matched = classes[0] * 16 + classes[1].max(classes[2]);
         match &self.part {
             Part::Text(_) => {
                 let before = (self.last >> 8 & 255) as usize;
-                [partial, previous * 8 + bit_index, matched, before * 8 + bit_index]
+                [bits, previous * 8 + bit_index, matched, before * 8 + bit_index]
             }
             Part::Records(records) => {
-                [partial, previous * 8 + bit_index, matched, records.column() & 255 | (bit_index << 8)]
+                [bits, previous * 8 + bit_index, matched, records.column() & 255 | (bit_index << 8)]
             }
             Part::Rows(row) => {
                 let matched = classes[0] * 16 + classes[2];
-                [row.place_class(partial, bit_index), partial, matched, previous]
+                [row.place_class(partial, bit_index), bits, matched, previous]
             }
         }
+    }
+
+    /// The weight sets to use for the decision on the expected byte `byte`; `classes` as above.
+    #[inline(always)]
+    pub fn byte_selectors(&self, byte: u8, classes: [usize; MATCHES]) -> Selectors {
+        let (previous, expected) = (self.previous(), usize::from(byte));
+        let matched = classes[0] * 16 + classes[1].max(classes[2]);
+        let sets = match &self.part {
+            Part::Text(_) => [expected, previous, matched],
+            Part::Records(records) => [expected, records.column() & 255, matched],
+            Part::Rows(row) => {
+                let matched = classes[0] * 16 + classes[2];
+                [row.place_class(256 | expected, 8), expected, matched]
+            }
+        };
+        Selectors { sets, last_set: self.final_set() }
     }
 
     /// The final mixer's weight set.

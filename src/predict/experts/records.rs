@@ -1,10 +1,7 @@
 //! Binary data, as records of one length: the bytes around and above.
 
 use super::super::slots::CONTEXTS;
-use super::{MATCHES, mix};
-
-/// Contexts of [`RecordTrail::keys`].
-pub const RECORD_CONTEXTS: usize = 24;
+use super::mix;
 
 /// What the experts on records remember.
 #[derive(Clone, Debug, Default)]
@@ -50,14 +47,14 @@ impl RecordTrail {
 
     /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64, predicted: [Option<u8>; MATCHES], class: usize) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let guess = |index: usize| predicted[index].map_or(256, u64::from);
         let column = self.column as u64;
         let (left, above) = (order(1), self.above);
         let gradient = (above + left).wrapping_sub(self.above_left) & 511;
         let mut keys = [0; CONTEXTS];
-        for (key, count) in keys.iter_mut().zip([1, 2, 3, 4, 6]) {
+        keys[21] = order(1);
+        for (key, count) in keys[1..].iter_mut().zip([2, 3, 4, 6]) {
             *key = order(count);
         }
         keys[5] = column << 8 | above;
@@ -76,9 +73,16 @@ impl RecordTrail {
         keys[18] = last & 0xFF0000FF;
         keys[19] = last & 0xFF00FF00;
         keys[20] = order(5);
-        keys[21] = guess(0) << 32 | guess(1) << 16 | class as u64;
         keys[22] = column;
         keys[23] = column << 16 | last & 0xFFFF;
+        keys[24] = order(7);
+        keys[25] = above << 16 | self.above_two << 8 | left;
+        keys[26] = mix(column, self.above_two << 8 | above);
+        keys[27] = last & 0xF0F0_F0F0;
+        keys[28] = mix(above << 16 | self.above_right << 8 | left, 1);
+        keys[29] = mix(last & 0xFFFF, above);
+        keys[30] = mix(column, last & 0xFF_FFFF);
+        keys[31] = mix((2 * above).wrapping_sub(self.above_two) & 511, column);
         keys
     }
 }

@@ -6,10 +6,7 @@ use crate::layout::{Column, Cursor, Format, RELATIONS, Rows, Source};
 
 use super::super::slots::CONTEXTS;
 use super::guess::{FloatDigits, Guess};
-use super::{FIELD_CLASSES, MATCHES, mix};
-
-/// Contexts of [`RowTrail::keys`].
-pub const ROW_CONTEXTS: usize = 20;
+use super::{FIELD_CLASSES, mix};
 
 /// What the experts on delimited text remember of the record.
 #[derive(Clone, Debug, Default)]
@@ -159,24 +156,22 @@ impl RowTrail {
 
     /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64, predicted: [Option<u8>; MATCHES]) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let guess = |index: usize| predicted[index].map_or(256, u64::from);
         let place = mix(self.field as u64, self.offset as u64);
         let above = self.above.map_or(256, u64::from) << 8 | u64::from(self.above_next);
         let difference = self.order as u64;
         let mut keys = [0; CONTEXTS];
-        keys[0] = order(1);
+        keys[19] = order(1);
         keys[1] = order(3);
-        keys[2] = order(5);
+        keys[17] = order(5);
         keys[3] = self.prefix;
-        keys[4] = mix(self.prefix, self.left(2));
+        keys[18] = mix(self.prefix, self.left(2));
         keys[5] = mix(self.prefix, self.equal);
         keys[6] = mix(self.prefix, self.left(1));
         keys[7] = mix(place, above << 2 | difference);
         keys[8] = mix(place, u64::from(self.left_byte) << 2 | difference);
-        keys[9] = guess(2) << 16 | guess(0).min(guess(1));
-        keys[10] = place;
+        keys[16] = place;
         keys[11] = mix(mix(self.prefix, self.left(1)), self.left(2));
 
         let same_above = Source { above: true, field: self.field as u16 };
@@ -189,10 +184,22 @@ impl RowTrail {
         };
         keys[14] = self.float.key().unwrap_or(mix(3, order(2)));
         keys[15] = self.guesses[0].key(self.field, self.offset).unwrap_or(mix(4, order(4)));
-        keys[16] = self.guesses[0].size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size));
-        keys[17] = self.guesses[1].key(self.field, self.offset).unwrap_or(mix(5, order(6)));
-        keys[18] = self.guesses[1].size().map_or(mix(self.field as u64, order(3)), |size| mix(self.prefix, size));
-        keys[19] = mix(place, order(2));
+        keys[10] = self.guesses[0].size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size));
+        keys[2] = self.guesses[1].key(self.field, self.offset).unwrap_or(mix(5, order(6)));
+        keys[4] = self.guesses[1].size().map_or(mix(self.field as u64, order(3)), |size| mix(self.prefix, size));
+        keys[9] = mix(place, order(2));
+        keys[20] = order(2);
+        keys[21] = order(4);
+        keys[22] = order(6);
+        keys[23] = mix(self.prefix, self.value(same_above));
+        keys[24] = mix(mix(self.prefix, self.left(1)), self.equal);
+        keys[25] = mix(mix(self.prefix, self.value(best)), self.left(1));
+        keys[26] = mix(mix(self.prefix, self.value(same_above)), self.value(best));
+        keys[27] = mix(place, above << 16 | u64::from(self.left_byte) << 8 | order(1));
+        keys[28] = mix(keys[15], keys[2]);
+        keys[29] = mix(keys[14], order(1));
+        keys[30] = mix(mix(self.prefix, self.left(1)), self.left(3));
+        keys[31] = mix(self.field as u64, order(4));
         keys
     }
 }

@@ -1,10 +1,7 @@
 //! Text without records: words, lines, keys and tokens.
 
 use super::super::slots::CONTEXTS;
-use super::{MATCHES, mix};
-
-/// Contexts of [`TextTrail::keys`].
-pub const TEXT_CONTEXTS: usize = 24;
+use super::mix;
 
 /// What the experts on text remember.
 #[derive(Clone, Debug, Default)]
@@ -79,13 +76,13 @@ impl TextTrail {
 
     /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64, predicted: [Option<u8>; MATCHES], class: usize) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let guess = |index: usize| predicted[index].map_or(256, u64::from);
         let [above, above_next] = self.above.map(u64::from);
         let column = self.column.min(255) as u64;
         let mut keys = [0; CONTEXTS];
-        for (key, count) in keys.iter_mut().zip([1, 2, 3, 4, 5, 6, 8]) {
+        keys[19] = order(1);
+        for (key, count) in keys[1..].iter_mut().zip([2, 3, 4, 5, 6, 8]) {
             *key = order(count);
         }
         keys[7] = mix(self.word, order(1));
@@ -100,11 +97,18 @@ impl TextTrail {
         keys[16] = order(3) >> 8;
         keys[17] = order(4) >> 8;
         keys[18] = last & 0xFF00FF;
-        keys[19] = guess(0) << 32 | guess(2) << 16 | class as u64;
         keys[20] = mix(self.words[0], order(1));
         keys[21] = mix(self.key, order(3));
         keys[22] = mix(self.head, column << 8 | order(1));
         keys[23] = order(7);
+        keys[24] = mix(self.words[0], self.words[1]);
+        keys[25] = mix(mix(self.word, self.words[1]), 1);
+        keys[26] = mix(self.word, order(3));
+        keys[27] = mix(self.shape, mix(self.shapes[0], mix(self.shapes[1], self.shapes[2])));
+        keys[28] = last & 0xFFFF_FF00_FF00 | 1;
+        keys[29] = last & 0xF0F0_F0FF;
+        keys[30] = mix(self.key, mix(self.word, self.words[0]));
+        keys[31] = mix(above << 8 | above_next, order(2));
         keys
     }
 }

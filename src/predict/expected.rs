@@ -1,0 +1,248 @@
+//! The expected byte: before a byte's bits, one decision on whether it is the byte that a context or a match model has
+//! shown to be likely. A predictable byte costs a single decision, and its slots are left alone.
+//!
+//! Each context's line for the first nibble remembers, above its check, the byte that last followed and a state: how sure
+//! it has become of that byte, and whether it was right the last three times.
+
+use super::apm::{Apm, Curve};
+use super::experts::MATCHES;
+use super::logistic::Logistic;
+use super::matching::{LENGTHS, Match};
+use super::mixer::{Mixers, ONE, SELECTORS, Selection};
+use super::slots::{self, CONTEXTS, GROUPS, first_rates};
+use super::vector::{Row, Vector, WIDTH};
+
+/// States of a remembered byte.
+const STATES: usize = 256;
+/// Sureness is at most this.
+const SURE: u32 = 31;
+
+/// What is known of remembered bytes in general, shared by the lanes.
+pub struct Expectations {
+    contexts: usize,
+    /// A byte is expected if it is held to be as likely as this, in 1/65536.
+    least: u16,
+    /// How often a byte in each state was right, per context, in 1/65536.
+    reliability: Vec<[u16; STATES]>,
+    /// The same for each match model's classes of length.
+    match_reliability: [[u16; LENGTHS]; MATCHES],
+    /// Slots for whether the expected byte is right, by match model, whether it predicts that byte, and class.
+    match_slots: [[[i32; LENGTHS]; 2]; MATCHES],
+    /// The same by context, whether it has remembered that byte, and state.
+    slots: Vec<[[i32; STATES]; 2]>,
+    rates: Row,
+    mixers: Mixers,
+    maps: [Apm; 2],
+}
+
+/// What one lane expects of its present byte.
+#[derive(Clone)]
+pub struct Expected {
+    byte: u8,
+    /// Each context's remembered byte below its state, 0 if there is none.
+    remembered: [u32; CONTEXTS],
+    /// The match models' predictions and classes.
+    matches: [(Option<u8>, usize); MATCHES],
+    present: [Row; GROUPS + 1],
+    /// How likely the byte seemed.
+    chance: u16,
+    inputs: [Row; GROUPS + 1],
+    selection: Selection,
+    curves: [Curve; 2],
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self {
+            byte: 0,
+            remembered: [0; CONTEXTS],
+            matches: [(None, 0); MATCHES],
+            present: [Row::ZERO; GROUPS + 1],
+            chance: 0,
+            inputs: [Row::ZERO; GROUPS + 1],
+            selection: Selection::default(),
+            curves: [Curve::default(); 2],
+        }
+    }
+}
+
+/// The weight sets for the decision on an expected byte: of the first three mixers (the last one's follows from how many
+/// contexts agree), and of the last layer, which also selects a map's curve.
+pub struct Selectors {
+    pub sets: [usize; SELECTORS - 1],
+    pub last_set: usize,
+}
+
+impl Expectations {
+    /// Expects bytes that are as likely as `least`/65536. The rest is as for [`Mixers::new`].
+    pub fn new(contexts: usize, least: u16, sizes: [usize; SELECTORS], last_sets: usize, logistic: &Logistic) -> Self {
+        let groups = contexts / WIDTH;
+        let mut weights = vec![Row([ONE / 4; WIDTH]); groups];
+        weights.push(Row(std::array::from_fn(|index| if index < MATCHES { ONE / 4 } else { 0 })));
+        Self {
+            contexts,
+            least,
+            reliability: vec![std::array::from_fn(|state| if state < 8 { 0 } else { 1 << 14 }); contexts],
+            match_reliability: [[1 << 15; LENGTHS]; MATCHES],
+            match_slots: [[[0; LENGTHS]; 2]; MATCHES],
+            slots: vec![[[0; STATES]; 2]; contexts],
+            rates: rates(),
+            mixers: Mixers::new(&weights, sizes, last_sets),
+            maps: [Apm::new(256, 255, logistic), Apm::new(last_sets, 255, logistic)],
+        }
+    }
+
+    /// The byte to expect, if one is likely enough. `remembered` is what the contexts' lines remember.
+    #[inline(always)]
+    pub fn choose(&self, expected: &mut Expected, matches: &[Match; MATCHES]) -> Option<u8> {
+        expected.matches = matches.each_ref().map(|model| (model.predicted(), model.class()));
+        let (mut byte, mut most) = (0, 0);
+        for (reliability, &remembered) in self.reliability.iter().zip(&expected.remembered) {
+            let chance = reliability[state(remembered)];
+            if chance > most {
+                (byte, most) = (symbol(remembered), chance);
+            }
+        }
+        for (reliability, model) in self.match_reliability.iter().zip(expected.matches) {
+            let (predicted, class) = model;
+            let chance = reliability[class];
+            if let Some(predicted) = predicted.filter(|_| chance > most) {
+                (byte, most) = (predicted, chance);
+            }
+        }
+        expected.byte = byte;
+        expected.chance = most;
+        (most >= self.least).then_some(byte)
+    }
+
+    /// The probability in 1/65536 that the expected byte is right.
+    #[inline(always)]
+    pub fn predict<V: Vector>(
+        &self,
+        expected: &mut Expected,
+        others: Row,
+        selectors: &Selectors,
+        logistic: &Logistic,
+    ) -> u16 {
+        let Expected { byte, remembered, matches, present, inputs, selection, curves, chance } = expected;
+        let groups = self.contexts / WIDTH;
+        let mut agreeing = 0;
+        for context in 0..self.contexts {
+            let agrees = usize::from(symbol(remembered[context]) == *byte);
+            agreeing += agrees;
+            present[context / WIDTH].0[context % WIDTH] = self.slots[context][agrees][state(remembered[context])];
+        }
+        present[groups] = Row::ZERO;
+        for ((slot, slots), (predicted, class)) in present[groups].0.iter_mut().zip(&self.match_slots).zip(matches) {
+            *slot = slots[usize::from(*predicted == Some(*byte))][*class];
+        }
+        let doubt = usize::BITS - usize::from(u16::MAX - *chance).leading_zeros();
+        let agreement = agreeing * 4 + (11 - (doubt as usize).clamp(8, 11));
+        let [first, second, third] = selectors.sets;
+        self.mixers.select(selection, [first, second, third, agreement], selectors.last_set);
+        for (present, input) in present[..=groups].iter().zip(&mut inputs[..]) {
+            slots::stretch(V::load(present)).store(input);
+        }
+        for (input, other) in inputs[groups].0[MATCHES..].iter_mut().zip(&others.0[MATCHES..]) {
+            *input = *other;
+        }
+        let octaves = self.mixers.mix::<V>(selection, &inputs[..groups + 1]);
+        let mut sum = 2 * logistic.squash(octaves) + 2;
+        for ((map, curve), context) in self.maps.iter().zip(curves).zip([usize::from(*byte), selectors.last_set]) {
+            map.select(curve, context);
+            sum += map.refine(curve, octaves);
+        }
+        (sum >> 2).clamp(1, 65535) as u16
+    }
+
+    /// Learns whether the expected byte was right.
+    #[inline(always)]
+    pub fn update<V: Vector>(&mut self, expected: &mut Expected, right: bool, logistic: &Logistic) {
+        let Expected { byte, remembered, matches, present, inputs, selection, curves, .. } = expected;
+        let groups = self.contexts / WIDTH;
+        self.mixers.update::<V>(selection, &inputs[..groups + 1], right, logistic);
+        for (map, curve) in self.maps.iter_mut().zip(curves) {
+            map.update(curve, right);
+        }
+        for slots in &mut present[..=groups] {
+            slots::learn(V::load(slots), right, &self.rates).store(slots);
+        }
+        for context in 0..self.contexts {
+            let agrees = usize::from(symbol(remembered[context]) == *byte);
+            self.slots[context][agrees][state(remembered[context])] = present[context / WIDTH].0[context % WIDTH];
+        }
+        for ((slot, slots), (predicted, class)) in present[groups].0.iter().zip(&mut self.match_slots).zip(matches) {
+            slots[usize::from(*predicted == Some(*byte))][*class] = *slot;
+        }
+    }
+
+    /// Learns from the byte that was coded, and moves the remembered bytes on.
+    #[inline(always)]
+    pub fn learn(&mut self, expected: &mut Expected, byte: u8) {
+        for (reliability, remembered) in self.reliability.iter_mut().zip(&mut expected.remembered) {
+            let right = symbol(*remembered) == byte;
+            let chance = &mut reliability[state(*remembered)];
+            if *remembered != 0 {
+                move_towards(chance, right);
+            }
+            *remembered = next(*remembered, byte);
+        }
+        for (reliability, model) in self.match_reliability.iter_mut().zip(expected.matches) {
+            if let (Some(predicted), class) = model {
+                move_towards(&mut reliability[class], predicted == byte);
+            }
+        }
+    }
+}
+
+impl Expected {
+    /// What the contexts' lines remember, a byte below its state, 0 if nothing.
+    #[inline(always)]
+    pub fn remembered(&mut self) -> &mut [u32; CONTEXTS] {
+        &mut self.remembered
+    }
+}
+
+/// The rates of slots that see very many decisions.
+fn rates() -> Row {
+    let mut rates = first_rates(63);
+    rates.0[14] = 2;
+    rates
+}
+
+#[inline(always)]
+fn symbol(remembered: u32) -> u8 {
+    remembered as u8
+}
+
+/// The sureness, 0 to [`SURE`], above the last three outcomes.
+#[inline(always)]
+fn state(remembered: u32) -> usize {
+    (remembered >> 8 & 255) as usize
+}
+
+#[inline(always)]
+fn move_towards(chance: &mut u16, right: bool) {
+    if right {
+        *chance += (u16::MAX - *chance) >> 6;
+    } else {
+        *chance -= *chance >> 6;
+    }
+}
+
+/// What is remembered after `byte` followed.
+#[inline(always)]
+fn next(remembered: u32, byte: u8) -> u32 {
+    let (sureness, outcomes) = (remembered >> 11, remembered >> 8 & 7);
+    if sureness == 0 {
+        return 1 << 11 | 7 << 8 | u32::from(byte);
+    }
+    let right = symbol(remembered) == byte;
+    let outcomes = (outcomes << 1 | u32::from(right)) & 7;
+    let (sureness, byte) = match right {
+        true => ((sureness + 1).min(SURE), byte),
+        false if sureness <= 2 => (1, byte),
+        false => (sureness / 2, symbol(remembered)),
+    };
+    sureness << 11 | outcomes << 8 | u32::from(byte)
+}
