@@ -9,7 +9,7 @@ use super::experts::MATCHES;
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, Match};
 use super::mixer::{Mixers, ONE, SELECTORS, Selection};
-use super::slots::{self, CONTEXTS, GROUPS, first_rates};
+use super::slots::{self, CONTEXTS, GROUPS, falling_rates};
 use super::vector::{Row, Vector, WIDTH};
 
 /// States of a remembered byte.
@@ -205,7 +205,7 @@ impl Expected {
 
 /// The rates of slots that see very many decisions.
 fn rates() -> Row {
-    let mut rates = first_rates(63);
+    let mut rates = falling_rates(63);
     rates.0[14] = 2;
     rates
 }
@@ -245,4 +245,43 @@ fn next(remembered: u32, byte: u8) -> u32 {
         false => (sureness / 2, symbol(remembered)),
     };
     sureness << 11 | outcomes << 8 | u32::from(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::logistic;
+
+    /// What is remembered after `bytes` followed, as byte, sureness and outcomes.
+    fn after(bytes: &[u8]) -> (u8, u32, u32) {
+        let remembered = bytes.iter().fold(0, |remembered, &byte| next(remembered, byte));
+        (symbol(remembered), remembered >> 11, remembered >> 8 & 7)
+    }
+
+    #[test]
+    fn a_context_is_slow_to_give_up_a_byte_that_it_is_sure_of() {
+        assert_eq!(after(b"a"), (b'a', 1, 7));
+        assert_eq!(after(b"ab"), (b'b', 1, 6));
+        assert_eq!(after(b"aaaaaaaab"), (b'a', 4, 6));
+        assert_eq!(after(b"aaaaaaaabb"), (b'a', 2, 4));
+        assert_eq!(after(b"aaaaaaaabbb"), (b'b', 1, 0));
+        assert_eq!(after(&[b'a'; 100]), (b'a', SURE, 7));
+    }
+
+    #[test]
+    fn a_byte_is_expected_once_contexts_that_were_as_sure_have_been_right() {
+        let mut expectations = Expectations::new(WIDTH, 60_000, [256; SELECTORS], 256, logistic::tables());
+        let (mut expected, matches) = (Expected::default(), [Match::default(); MATCHES]);
+        assert_eq!(expectations.choose(&mut expected, &matches), None);
+        for _ in 0..1000 {
+            expectations.choose(&mut expected, &matches);
+            expectations.learn(&mut expected, b'x');
+        }
+        assert_eq!(expectations.choose(&mut expected, &matches), Some(b'x'));
+        for byte in (0..=255).cycle().take(3000) {
+            expectations.choose(&mut expected, &matches);
+            expectations.learn(&mut expected, byte);
+        }
+        assert_eq!(expectations.choose(&mut expected, &matches), None);
+    }
 }

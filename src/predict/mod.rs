@@ -138,7 +138,7 @@ struct Lane {
     matches: [Match; MATCHES],
     /// The hashes of the coming byte's contexts.
     hashes: [u64; CONTEXTS],
-    /// The byte that was expected, and is not the present one.
+    /// The byte that is expected; where bits are coded, it was not the right one.
     excluded: Option<u8>,
     present: Present,
 }

@@ -55,7 +55,7 @@ impl Slots {
             lines: zeroed((groups * WIDTH) << bits),
             bits,
             groups,
-            rates: first_rates(limit),
+            rates: falling_rates(limit),
             closing: [Row::ZERO; WIDTH],
         }
     }
@@ -185,7 +185,7 @@ impl Nibble {
 }
 
 /// The share of the error by which a slot moves, in 1/256, by its class of count; it stops to fall at a count of `limit`.
-pub fn first_rates(limit: i32) -> Row {
+pub fn falling_rates(limit: i32) -> Row {
     // The class is the count up to 7, then 7 + count / 8.
     let count = |class: i32| if class < 8 { class } else { (class - 7) * 8 + 3 };
     Row(std::array::from_fn(|class| 512 / (2 * count(class as i32).min(limit) + 3)))
