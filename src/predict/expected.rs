@@ -5,9 +5,9 @@
 //! it has become of that byte, and whether it was right the last three times.
 
 use super::apm::{Apm, Curve};
-use super::experts::MATCHES;
+use super::experts::Selectors;
 use super::logistic::Logistic;
-use super::matching::{LENGTHS, Match};
+use super::matching::{LENGTHS, MATCHES, Match};
 use super::mixer::{Mixers, ONE, SELECTORS, Selection};
 use super::slots::{self, CONTEXTS, GROUPS, falling_rates};
 use super::vector::{Row, Vector, WIDTH};
@@ -64,13 +64,6 @@ impl Default for Expected {
             curves: [Curve::default(); 2],
         }
     }
-}
-
-/// The weight sets for the decision on an expected byte: of the first three mixers (the last one's follows from how many
-/// contexts agree), and of the last layer, which also selects a map's curve.
-pub struct Selectors {
-    pub sets: [usize; SELECTORS - 1],
-    pub last_set: usize,
 }
 
 impl Expectations {

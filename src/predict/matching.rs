@@ -41,6 +41,8 @@ impl Segments {
     }
 }
 
+/// Match models of a lane.
+pub const MATCHES: usize = 3;
 /// Classes of length.
 pub const LENGTHS: usize = 16;
 

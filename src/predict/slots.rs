@@ -130,9 +130,18 @@ impl Slots {
     /// cleared.
     #[inline(always)]
     fn find(&mut self, line: usize, check: u32) -> usize {
-        let differs = |line: usize| (self.lines[line].0[0] as u32 ^ check) << 16 != 0;
-        let found = line ^ usize::from(differs(line) & !differs(line ^ 1));
-        if differs(found) { self.replace(line, check) } else { found }
+        if self.has(line, check) {
+            line
+        } else if self.has(line ^ 1, check) {
+            line ^ 1
+        } else {
+            self.replace(line, check)
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, line: usize, check: u32) -> bool {
+        (self.lines[line].0[0] as u32 ^ check) << 16 == 0
     }
 
     #[inline(never)]

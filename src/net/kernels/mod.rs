@@ -1,6 +1,6 @@
 //! The primitives that the network's step is made of, one file an instruction set.
 //!
-//! Every kernel computes the same integers: plain Rust in [`scalar`], all others by the algorithms of [`vectors`].
+//! Every kernel computes the same integers: plain Rust in [`scalar`], all others by the algorithms of `vectors`.
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;

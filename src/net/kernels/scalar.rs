@@ -1,6 +1,6 @@
 //! Plain Rust: what runs where there is no other kernel, and what the others are compared with.
 //!
-//! All products are in [`dot_products`], for which compilers find whatever vectors the target is sure to have.
+//! All products are in `dot_products`, for which compilers find whatever vectors the target is sure to have.
 
 use super::super::arithmetic::{averaged, exponential, normalised, power_of_two, reciprocal, requantise, scale_for};
 use super::super::weights::Matrix;

@@ -7,15 +7,14 @@ mod text;
 
 use crate::layout::{Cursor, Layout, Structure};
 
-use super::expected::Selectors;
+use super::matching::MATCHES;
 use super::mixer::SELECTORS;
 use super::slots::CONTEXTS;
+use super::vector::WIDTH;
 use records::RecordTrail;
 use rows::RowTrail;
 use text::TextTrail;
 
-/// Match models.
-pub const MATCHES: usize = 3;
 /// The context of what the match models predict, which is known last.
 pub const MATCH_CONTEXT: usize = 0;
 /// Fields told apart by selectors.
@@ -43,6 +42,13 @@ enum Part {
     Text(TextTrail),
     Records(RecordTrail),
     Rows(Box<RowTrail>),
+}
+
+/// The weight sets for the decision on an expected byte: of the first three mixers (the last one's follows from how many
+/// contexts agree), and of the last layer, which also selects a map's curve.
+pub struct Selectors {
+    pub sets: [usize; SELECTORS - 1],
+    pub last_set: usize,
 }
 
 impl Experts {
@@ -113,16 +119,23 @@ impl Trail {
         }
     }
 
-    /// The hashes of the contexts of the coming byte, but the one of [`Self::match_context`].
+    /// The hashes of the contexts of the coming byte, of `groups` times sixteen, but the one of [`Self::match_context`].
     #[inline(always)]
-    pub fn contexts(&self, hashes: &mut [u64; CONTEXTS]) {
+    pub fn contexts(&self, groups: usize, hashes: &mut [u64; CONTEXTS]) {
+        let (first, others) = hashes.split_at_mut(WIDTH);
         let keys = match &self.part {
             Part::Text(text) => text.keys(self.last),
             Part::Records(records) => records.keys(self.last),
             Part::Rows(row) => row.keys(self.last),
         };
-        for (index, hash) in hashes.iter_mut().enumerate() {
-            *hash = mix(keys[index], index as u64 + 1);
+        hash_keys(&keys, 1, first);
+        if groups > 1 {
+            let keys = match &self.part {
+                Part::Text(text) => text.more_keys(self.last),
+                Part::Records(records) => records.more_keys(self.last),
+                Part::Rows(row) => row.more_keys(self.last, &keys),
+            };
+            hash_keys(&keys, 1 + WIDTH as u64, others);
         }
     }
 
@@ -215,6 +228,14 @@ impl Trail {
     #[inline(always)]
     pub fn previous(&self) -> usize {
         (self.last & 255) as usize
+    }
+}
+
+/// The hashes of the keys of contexts whose numbers begin at `number` - 1.
+#[inline(always)]
+fn hash_keys(keys: &[u64; WIDTH], number: u64, hashes: &mut [u64]) {
+    for ((hash, &key), number) in hashes.iter_mut().zip(keys).zip(number..) {
+        *hash = mix(key, number);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Binary data, as records of one length: the bytes around and above.
 
-use super::super::slots::CONTEXTS;
+use super::super::vector::WIDTH;
 use super::mix;
 
 /// What the experts on records remember.
@@ -45,44 +45,57 @@ impl RecordTrail {
         self.above as usize
     }
 
-    /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
+    /// The keys of the coming byte's first contexts, the one of the match models left to fill in; `last` holds the last
+    /// eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; WIDTH] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let column = self.column as u64;
-        let (left, above) = (order(1), self.above);
-        let gradient = (above + left).wrapping_sub(self.above_left) & 511;
-        let mut keys = [0; CONTEXTS];
-        keys[21] = order(1);
-        for (key, count) in keys[1..].iter_mut().zip([2, 3, 4, 6]) {
-            *key = order(count);
-        }
-        keys[5] = column << 8 | above;
-        keys[6] = above << 8 | self.above_two;
-        keys[7] = above << 8 | left;
-        keys[8] = above << 16 | self.above_left << 8 | left;
-        keys[9] = column << 8 | left;
-        keys[10] = column << 16 | above << 8 | left;
-        keys[11] = above << 24 | self.above_right << 16 | self.above_left << 8 | left;
-        keys[12] = mix(gradient, column);
-        keys[13] = last & 0xFF00;
-        keys[14] = last & 0xFF0000;
-        keys[15] = last & 0xFFFF00;
-        keys[16] = last & 0xFFFF0000;
-        keys[17] = last & 0xFF000000;
-        keys[18] = last & 0xFF0000FF;
-        keys[19] = last & 0xFF00FF00;
-        keys[20] = order(5);
-        keys[22] = column;
-        keys[23] = column << 16 | last & 0xFFFF;
-        keys[24] = order(7);
-        keys[25] = above << 16 | self.above_two << 8 | left;
-        keys[26] = mix(column, self.above_two << 8 | above);
-        keys[27] = last & 0xF0F0_F0F0;
-        keys[28] = mix(above << 16 | self.above_right << 8 | left, 1);
-        keys[29] = mix(last & 0xFFFF, above);
-        keys[30] = mix(column, last & 0xFF_FFFF);
-        keys[31] = mix((2 * above).wrapping_sub(self.above_two) & 511, column);
-        keys
+        let Self { above, above_left, above_right, above_two, .. } = *self;
+        let (column, left) = (self.column as u64, order(1));
+        let gradient = (above + left).wrapping_sub(above_left) & 511;
+        [
+            0,
+            order(2),
+            order(3),
+            order(4),
+            order(6),
+            column << 8 | above,
+            above << 8 | above_two,
+            above << 8 | left,
+            above << 16 | above_left << 8 | left,
+            column << 8 | left,
+            column << 16 | above << 8 | left,
+            above << 24 | above_right << 16 | above_left << 8 | left,
+            mix(gradient, column),
+            last & 0xFF00,
+            last & 0xFF0000,
+            last & 0xFFFF00,
+        ]
+    }
+
+    /// The keys of the other contexts.
+    #[inline(always)]
+    pub fn more_keys(&self, last: u64) -> [u64; WIDTH] {
+        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
+        let Self { above, above_right, above_two, .. } = *self;
+        let (column, left) = (self.column as u64, order(1));
+        [
+            last & 0xFFFF0000,
+            last & 0xFF000000,
+            last & 0xFF0000FF,
+            last & 0xFF00FF00,
+            order(5),
+            order(1),
+            column,
+            column << 16 | last & 0xFFFF,
+            order(7),
+            above << 16 | above_two << 8 | left,
+            mix(column, above_two << 8 | above),
+            last & 0xF0F0_F0F0,
+            mix(above << 16 | above_right << 8 | left, 1),
+            mix(last & 0xFFFF, above),
+            mix(column, last & 0xFF_FFFF),
+            mix((2 * above).wrapping_sub(above_two) & 511, column),
+        ]
     }
 }

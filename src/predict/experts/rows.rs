@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::layout::{Column, Cursor, Format, RELATIONS, Rows, Source};
 
-use super::super::slots::CONTEXTS;
+use super::super::vector::WIDTH;
 use super::guess::{FloatDigits, Guess};
 use super::{FIELD_CLASSES, mix};
 
@@ -154,52 +154,85 @@ impl RowTrail {
         self.field.min(FIELD_CLASSES - 1)
     }
 
-    /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
+    /// The keys of the coming byte's first contexts, the one of the match models left to fill in; `last` holds the last
+    /// eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; WIDTH] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let place = mix(self.field as u64, self.offset as u64);
-        let above = self.above.map_or(256, u64::from) << 8 | u64::from(self.above_next);
+        let field = self.field as u64;
         let difference = self.order as u64;
-        let mut keys = [0; CONTEXTS];
-        keys[19] = order(1);
-        keys[1] = order(3);
-        keys[17] = order(5);
-        keys[3] = self.prefix;
-        keys[18] = mix(self.prefix, self.left(2));
-        keys[5] = mix(self.prefix, self.equal);
-        keys[6] = mix(self.prefix, self.left(1));
-        keys[7] = mix(place, above << 2 | difference);
-        keys[8] = mix(place, u64::from(self.left_byte) << 2 | difference);
-        keys[16] = place;
-        keys[11] = mix(mix(self.prefix, self.left(1)), self.left(2));
+        let with_left = mix(self.prefix, self.left(1));
+        let [first, second] = &self.guesses;
+        [
+            0,
+            order(3),
+            second.key(self.field, self.offset).unwrap_or(mix(5, order(6))),
+            self.prefix,
+            second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size)),
+            mix(self.prefix, self.equal),
+            with_left,
+            mix(self.place(), self.above_two() << 2 | difference),
+            mix(self.place(), u64::from(self.left_byte) << 2 | difference),
+            mix(self.place(), order(2)),
+            first.size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size)),
+            mix(with_left, self.left(2)),
+            mix(self.prefix, self.best()),
+            match self.columns.get(self.field).and_then(|column| column.pair) {
+                Some([first, second]) => mix(mix(self.prefix, self.value(first)), self.value(second)),
+                None => mix(mix(self.prefix, self.same_above()), self.left(1)),
+            },
+            self.float.key().unwrap_or(mix(3, order(2))),
+            first.key(self.field, self.offset).unwrap_or(mix(4, order(4))),
+        ]
+    }
 
-        let same_above = Source { above: true, field: self.field as u16 };
+    /// The keys of the other contexts, given the first ones.
+    #[inline(always)]
+    pub fn more_keys(&self, last: u64, keys: &[u64; WIDTH]) -> [u64; WIDTH] {
+        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
+        let with_left = mix(self.prefix, self.left(1));
+        [
+            self.place(),
+            order(5),
+            mix(self.prefix, self.left(2)),
+            order(1),
+            order(2),
+            order(4),
+            order(6),
+            mix(self.prefix, self.same_above()),
+            mix(with_left, self.equal),
+            mix(mix(self.prefix, self.best()), self.left(1)),
+            mix(mix(self.prefix, self.same_above()), self.best()),
+            mix(self.place(), self.above_two() << 16 | u64::from(self.left_byte) << 8 | order(1)),
+            mix(keys[15], keys[2]),
+            mix(keys[14], order(1)),
+            mix(with_left, self.left(3)),
+            mix(self.field as u64, order(4)),
+        ]
+    }
+
+    /// The field and the offset in it.
+    #[inline(always)]
+    fn place(&self) -> u64 {
+        mix(self.field as u64, self.offset as u64)
+    }
+
+    /// The byte above and the one after it.
+    #[inline(always)]
+    fn above_two(&self) -> u64 {
+        self.above.map_or(256, u64::from) << 8 | u64::from(self.above_next)
+    }
+
+    /// The hash of the value of the same field above.
+    #[inline(always)]
+    fn same_above(&self) -> u64 {
+        self.value(Source { above: true, field: self.field as u16 })
+    }
+
+    /// The hash of the value of the column's best source.
+    #[inline(always)]
+    fn best(&self) -> u64 {
         let column = self.columns.get(self.field);
-        let best = column.and_then(|column| column.best).unwrap_or(same_above);
-        keys[12] = mix(self.prefix, self.value(best));
-        keys[13] = match column.and_then(|column| column.pair) {
-            Some([first, second]) => mix(mix(self.prefix, self.value(first)), self.value(second)),
-            None => mix(mix(self.prefix, self.value(same_above)), self.left(1)),
-        };
-        keys[14] = self.float.key().unwrap_or(mix(3, order(2)));
-        keys[15] = self.guesses[0].key(self.field, self.offset).unwrap_or(mix(4, order(4)));
-        keys[10] = self.guesses[0].size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size));
-        keys[2] = self.guesses[1].key(self.field, self.offset).unwrap_or(mix(5, order(6)));
-        keys[4] = self.guesses[1].size().map_or(mix(self.field as u64, order(3)), |size| mix(self.prefix, size));
-        keys[9] = mix(place, order(2));
-        keys[20] = order(2);
-        keys[21] = order(4);
-        keys[22] = order(6);
-        keys[23] = mix(self.prefix, self.value(same_above));
-        keys[24] = mix(mix(self.prefix, self.left(1)), self.equal);
-        keys[25] = mix(mix(self.prefix, self.value(best)), self.left(1));
-        keys[26] = mix(mix(self.prefix, self.value(same_above)), self.value(best));
-        keys[27] = mix(place, above << 16 | u64::from(self.left_byte) << 8 | order(1));
-        keys[28] = mix(keys[15], keys[2]);
-        keys[29] = mix(keys[14], order(1));
-        keys[30] = mix(mix(self.prefix, self.left(1)), self.left(3));
-        keys[31] = mix(self.field as u64, order(4));
-        keys
+        column.and_then(|column| column.best).map_or_else(|| self.same_above(), |best| self.value(best))
     }
 }

@@ -1,6 +1,6 @@
 //! Text without records: words, lines, keys and tokens.
 
-use super::super::slots::CONTEXTS;
+use super::super::vector::WIDTH;
 use super::mix;
 
 /// What the experts on text remember.
@@ -74,41 +74,59 @@ impl TextTrail {
         mix(mix(mix(self.word, self.shapes[0]), self.shapes[1]), self.shapes[2])
     }
 
-    /// The keys of the coming byte's contexts; `last` holds the last eight bytes, the latest lowest.
+    /// The keys of the coming byte's first contexts, the one of the match models left to fill in; `last` holds the last
+    /// eight bytes, the latest lowest.
     #[inline(always)]
-    pub fn keys(&self, last: u64) -> [u64; CONTEXTS] {
+    pub fn keys(&self, last: u64) -> [u64; WIDTH] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
         let [above, above_next] = self.above.map(u64::from);
-        let column = self.column.min(255) as u64;
-        let mut keys = [0; CONTEXTS];
-        keys[19] = order(1);
-        for (key, count) in keys[1..].iter_mut().zip([2, 3, 4, 5, 6, 8]) {
-            *key = order(count);
-        }
-        keys[7] = mix(self.word, order(1));
-        keys[8] = mix(self.word, self.words[0]);
-        keys[9] = mix(mix(self.word, self.words[0]), self.words[1]);
-        keys[10] = mix(self.word, self.key);
-        keys[11] = self.match_key();
-        keys[12] = mix(self.word, mix(self.shapes[0], self.shapes[1]));
-        keys[13] = column << 16 | above << 8 | above_next;
-        keys[14] = above << 16 | above_next << 8 | order(1);
-        keys[15] = mix(self.word, self.head);
-        keys[16] = order(3) >> 8;
-        keys[17] = order(4) >> 8;
-        keys[18] = last & 0xFF00FF;
-        keys[20] = mix(self.words[0], order(1));
-        keys[21] = mix(self.key, order(3));
-        keys[22] = mix(self.head, column << 8 | order(1));
-        keys[23] = order(7);
-        keys[24] = mix(self.words[0], self.words[1]);
-        keys[25] = mix(mix(self.word, self.words[1]), 1);
-        keys[26] = mix(self.word, order(3));
-        keys[27] = mix(self.shape, mix(self.shapes[0], mix(self.shapes[1], self.shapes[2])));
-        keys[28] = last & 0xFFFF_FF00_FF00 | 1;
-        keys[29] = last & 0xF0F0_F0FF;
-        keys[30] = mix(self.key, mix(self.word, self.words[0]));
-        keys[31] = mix(above << 8 | above_next, order(2));
-        keys
+        [
+            0,
+            order(2),
+            order(3),
+            order(4),
+            order(5),
+            order(6),
+            order(8),
+            mix(self.word, order(1)),
+            mix(self.word, self.words[0]),
+            mix(mix(self.word, self.words[0]), self.words[1]),
+            mix(self.word, self.key),
+            self.match_key(),
+            mix(self.word, mix(self.shapes[0], self.shapes[1])),
+            self.bounded_column() << 16 | above << 8 | above_next,
+            above << 16 | above_next << 8 | order(1),
+            mix(self.word, self.head),
+        ]
+    }
+
+    /// The keys of the other contexts.
+    #[inline(always)]
+    pub fn more_keys(&self, last: u64) -> [u64; WIDTH] {
+        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
+        let [above, above_next] = self.above.map(u64::from);
+        [
+            order(3) >> 8,
+            order(4) >> 8,
+            last & 0xFF00FF,
+            order(1),
+            mix(self.words[0], order(1)),
+            mix(self.key, order(3)),
+            mix(self.head, self.bounded_column() << 8 | order(1)),
+            order(7),
+            mix(self.words[0], self.words[1]),
+            mix(mix(self.word, self.words[1]), 1),
+            mix(self.word, order(3)),
+            mix(self.shape, mix(self.shapes[0], mix(self.shapes[1], self.shapes[2]))),
+            last & 0xFFFF_FF00_FF00 | 1,
+            last & 0xF0F0_F0FF,
+            mix(self.key, mix(self.word, self.words[0])),
+            mix(above << 8 | above_next, order(2)),
+        ]
+    }
+
+    #[inline(always)]
+    fn bounded_column(&self) -> u64 {
+        self.column.min(255) as u64
     }
 }
