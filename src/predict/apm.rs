@@ -49,47 +49,58 @@ impl Cell {
 const COLUMNS: usize = 33;
 
 /// For each context a curve from incoming to corrected probability, interpolated between its columns.
-pub struct Apm {
+struct Apm {
     cells: Vec<Cell>,
     limit: u32,
 }
 
-/// Where one lane's present bit stands in a map.
-#[derive(Clone, Copy, Default)]
-pub struct Curve {
-    start: usize,
-    nearer: usize,
-}
-
 impl Apm {
     /// Curves for `contexts` contexts, at first the identity.
-    pub fn new(contexts: usize, limit: u32, logistic: &Logistic) -> Self {
+    fn new(contexts: usize, limit: u32, logistic: &Logistic) -> Self {
         let curve: Vec<Cell> = (0..COLUMNS as i32)
             .map(|column| Cell::new(logistic.squash(((column - 16) * 256).clamp(-STRETCH_MAX, STRETCH_MAX))))
             .collect();
         Self { cells: curve.repeat(contexts), limit }
     }
 
-    /// Selects `context`'s curve.
+    /// The probability that `context`'s curve gives for the log-odds `octaves`, and the cell to learn from it.
     #[inline(always)]
-    pub fn select(&self, curve: &mut Curve, context: usize) {
-        curve.start = context * COLUMNS;
-    }
-
-    /// The probability that the selected curve gives for the log-odds `octaves`.
-    #[inline(always)]
-    pub fn refine(&self, curve: &mut Curve, octaves: i32) -> u32 {
+    fn refine(&self, context: usize, octaves: i32) -> (u32, usize) {
         let place = (octaves + 4096) as usize;
         let (column, weight) = (place >> 8, (place & 255) as u32);
-        let base = curve.start + column;
-        curve.nearer = base + usize::from(weight >= 128);
-        (self.cells[base].probability() * (256 - weight) + self.cells[base + 1].probability() * weight) >> 8
+        let base = context * COLUMNS + column;
+        let between = self.cells[base].probability() * (256 - weight) + self.cells[base + 1].probability() * weight;
+        (between >> 8, base + usize::from(weight >= 128))
+    }
+}
+
+/// The two maps that have the last word on a decision.
+pub struct FinalMaps([Apm; 2]);
+
+impl FinalMaps {
+    /// Maps of so many contexts.
+    pub fn new(contexts: [usize; 2], logistic: &Logistic) -> Self {
+        Self(contexts.map(|contexts| Apm::new(contexts, 255, logistic)))
     }
 
-    /// Moves the column nearer to the last log-odds towards `bit`.
+    /// The final probability in 1/65536 for the log-odds `octaves`, in one context for each map. `cells` gets what
+    /// [`Self::update`] is to learn.
     #[inline(always)]
-    pub fn update(&mut self, curve: &Curve, bit: bool) {
-        let limit = self.limit;
-        self.cells[curve.nearer].update(bit, limit);
+    pub fn refine(&self, cells: &mut [usize; 2], contexts: [usize; 2], octaves: i32, logistic: &Logistic) -> u16 {
+        let mut sum = 2 * logistic.squash(octaves) + 2;
+        for ((map, cell), context) in self.0.iter().zip(cells).zip(contexts) {
+            let (refined, nearer) = map.refine(context, octaves);
+            sum += refined;
+            *cell = nearer;
+        }
+        (sum >> 2).clamp(1, 65535) as u16
+    }
+
+    /// Moves the columns nearer to the last log-odds towards `bit`.
+    #[inline(always)]
+    pub fn update(&mut self, cells: &[usize; 2], bit: bool) {
+        for (map, &cell) in self.0.iter_mut().zip(cells) {
+            map.cells[cell].update(bit, map.limit);
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Each context's line for the first nibble remembers, above its check, the byte that last followed and a state: how sure
 //! it has become of that byte, and whether it was right the last three times.
 
-use super::apm::{Apm, Curve};
+use super::apm::FinalMaps;
 use super::experts::Selectors;
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
@@ -29,10 +29,10 @@ pub struct Expectations {
     /// Slots for whether the expected byte is right, by match model, whether it predicts that byte, and class.
     match_slots: [[[i32; LENGTHS]; 2]; MATCHES],
     /// The same by context, whether it has remembered that byte, and state.
-    slots: Vec<[[i32; STATES]; 2]>,
+    slots: Vec<[i32; 2 * STATES]>,
     rates: Row,
     mixers: Mixers,
-    maps: [Apm; 2],
+    maps: FinalMaps,
 }
 
 /// What one lane expects of its present byte.
@@ -48,7 +48,7 @@ pub struct Expected {
     chance: u16,
     inputs: [Row; GROUPS + 1],
     selection: Selection,
-    curves: [Curve; 2],
+    cells: [usize; 2],
 }
 
 impl Default for Expected {
@@ -61,7 +61,7 @@ impl Default for Expected {
             chance: 0,
             inputs: [Row::ZERO; GROUPS + 1],
             selection: Selection::default(),
-            curves: [Curve::default(); 2],
+            cells: [0; 2],
         }
     }
 }
@@ -78,10 +78,10 @@ impl Expectations {
             reliability: vec![std::array::from_fn(|state| if state < 8 { 0 } else { 1 << 14 }); contexts],
             match_reliability: [[1 << 15; LENGTHS]; MATCHES],
             match_slots: [[[0; LENGTHS]; 2]; MATCHES],
-            slots: vec![[[0; STATES]; 2]; contexts],
+            slots: vec![[0; 2 * STATES]; contexts],
             rates: rates(),
             mixers: Mixers::new(&weights, sizes, last_sets),
-            maps: [Apm::new(256, 255, logistic), Apm::new(last_sets, 255, logistic)],
+            maps: FinalMaps::new([256, last_sets], logistic),
         }
     }
 
@@ -108,22 +108,22 @@ impl Expectations {
         (most >= self.least).then_some(byte)
     }
 
-    /// The probability in 1/65536 that the expected byte is right.
+    /// The probability in 1/65536 that the expected byte is right; `network` is its log-odds by the network, or 0.
     #[inline(always)]
     pub fn predict<V: Vector>(
         &self,
         expected: &mut Expected,
-        others: Row,
+        network: i32,
         selectors: &Selectors,
         logistic: &Logistic,
     ) -> u16 {
-        let Expected { byte, remembered, matches, present, inputs, selection, curves, chance } = expected;
+        let Expected { byte, remembered, matches, present, inputs, selection, cells, chance } = expected;
         let groups = self.contexts / WIDTH;
         let mut agreeing = 0;
-        for context in 0..self.contexts {
-            let agrees = usize::from(symbol(remembered[context]) == *byte);
-            agreeing += agrees;
-            present[context / WIDTH].0[context % WIDTH] = self.slots[context][agrees][state(remembered[context])];
+        for (context, slots) in self.slots.iter().enumerate() {
+            let slot = slot(remembered[context], *byte);
+            agreeing += slot / STATES;
+            present[context / WIDTH].0[context % WIDTH] = slots[slot];
         }
         present[groups] = Row::ZERO;
         for ((slot, slots), (predicted, class)) in present[groups].0.iter_mut().zip(&self.match_slots).zip(matches) {
@@ -136,33 +136,24 @@ impl Expectations {
         for (present, input) in present[..=groups].iter().zip(&mut inputs[..]) {
             slots::stretch(V::load(present)).store(input);
         }
-        for (input, other) in inputs[groups].0[MATCHES..].iter_mut().zip(&others.0[MATCHES..]) {
-            *input = *other;
-        }
-        let octaves = self.mixers.mix::<V>(selection, &inputs[..groups + 1]);
-        let mut sum = 2 * logistic.squash(octaves) + 2;
-        for ((map, curve), context) in self.maps.iter().zip(curves).zip([usize::from(*byte), selectors.last_set]) {
-            map.select(curve, context);
-            sum += map.refine(curve, octaves);
-        }
-        (sum >> 2).clamp(1, 65535) as u16
+        inputs[groups].0[MATCHES..].fill(0);
+        inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
+        let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
+        self.maps.refine(cells, [usize::from(*byte), selectors.last_set], octaves, logistic)
     }
 
     /// Learns whether the expected byte was right.
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, expected: &mut Expected, right: bool, logistic: &Logistic) {
-        let Expected { byte, remembered, matches, present, inputs, selection, curves, .. } = expected;
+        let Expected { byte, remembered, matches, present, inputs, selection, cells, .. } = expected;
         let groups = self.contexts / WIDTH;
-        self.mixers.update::<V>(selection, &inputs[..groups + 1], right, logistic);
-        for (map, curve) in self.maps.iter_mut().zip(curves) {
-            map.update(curve, right);
-        }
+        self.mixers.update::<V>(selection, &inputs[..=groups], right, logistic);
+        self.maps.update(cells, right);
         for slots in &mut present[..=groups] {
             slots::learn(V::load(slots), right, &self.rates).store(slots);
         }
-        for context in 0..self.contexts {
-            let agrees = usize::from(symbol(remembered[context]) == *byte);
-            self.slots[context][agrees][state(remembered[context])] = present[context / WIDTH].0[context % WIDTH];
+        for (context, slots) in self.slots.iter_mut().enumerate() {
+            slots[slot(remembered[context], *byte)] = present[context / WIDTH].0[context % WIDTH];
         }
         for ((slot, slots), (predicted, class)) in present[groups].0.iter().zip(&mut self.match_slots).zip(matches) {
             slots[usize::from(*predicted == Some(*byte))][*class] = *slot;
@@ -212,6 +203,12 @@ fn symbol(remembered: u32) -> u8 {
 #[inline(always)]
 fn state(remembered: u32) -> usize {
     (remembered >> 8 & 255) as usize
+}
+
+/// The slot of a context for the expected byte `byte`: the upper half is for those that have remembered it.
+#[inline(always)]
+fn slot(remembered: u32, byte: u8) -> usize {
+    usize::from(symbol(remembered) == byte) * STATES + state(remembered)
 }
 
 #[inline(always)]

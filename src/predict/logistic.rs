@@ -17,8 +17,7 @@ const STRETCH_ENTRIES: usize = (FINE + ((1 << 15) - FINE) / 16 + 1) as usize;
 /// The two tables; see [`tables`].
 pub struct Logistic {
     squash: [u16; 2 * STRETCH_MAX as usize + 2],
-    /// One entry more than is used, so that an entry can be read as the lower half of four bytes.
-    stretch: [i16; STRETCH_ENTRIES + 1],
+    stretch: [i16; STRETCH_ENTRIES],
 }
 
 /// The tables, computed once.
@@ -53,7 +52,7 @@ impl Logistic {
             squash[STRETCH_MAX as usize - octaves] = ((1 << 16) - upper) as u16;
         }
         squash[2 * STRETCH_MAX as usize + 1] = squash[2 * STRETCH_MAX as usize];
-        let mut stretch = [0; STRETCH_ENTRIES + 1];
+        let mut stretch = [0; STRETCH_ENTRIES];
         // The largest log-odds whose probability is not above the entry's, so walking down from 1/2.
         let mut octaves = 0;
         for entry in (0..STRETCH_ENTRIES).rev() {

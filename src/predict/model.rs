@@ -4,7 +4,7 @@ use crate::Result;
 use crate::layout::{Cursor, Layout};
 use crate::net::Distribution;
 
-use super::apm::{Apm, Curve};
+use super::apm::FinalMaps;
 use super::expected::{Expectations, Expected};
 use super::experts::{Experts, MATCH_CONTEXT, Trail};
 use super::logistic::{self, Logistic};
@@ -29,7 +29,7 @@ pub struct Model {
     /// Rows of the mixers' inputs.
     rows: usize,
     mixers: Mixers,
-    maps: [Apm; 2],
+    maps: FinalMaps,
 }
 
 /// One lane's own state.
@@ -55,7 +55,7 @@ struct Present {
     inputs: [Row; 2 * GROUPS + 1],
     states: [usize; CONTEXTS],
     selection: Selection,
-    curves: [Curve; 2],
+    cells: [usize; 2],
 }
 
 /// The network's inputs in the last row, after two of each match model; the bias follows.
@@ -86,7 +86,7 @@ impl Model {
             groups,
             rows: weights.len(),
             mixers: Mixers::new(&weights, experts.selector_sizes(), experts.final_sets()),
-            maps: [Apm::new(1 << 16, 255, logistic), Apm::new(1 << 16, 255, logistic)],
+            maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
 
@@ -131,13 +131,11 @@ impl Model {
         code: &mut impl FnMut(Decision, u16) -> Result<bool>,
     ) -> Result<bool> {
         let Some(expectations) = &mut self.expectations else { return Ok(false) };
-        let mut inputs = Row::ZERO;
-        inputs.0[NETWORK_INPUT] = network.map_or(0, |network| network.stretch_byte(byte));
-        inputs.0[BIAS_INPUT] = 256;
+        let network = network.map_or(0, |network| network.stretch_byte(byte));
         let classes = lane.matches.each_ref().map(Match::class);
         let selectors = lane.trail.byte_selectors(byte, classes);
         let expected = &mut lane.present.expected;
-        let probability = expectations.predict::<V>(expected, inputs, &selectors, self.logistic);
+        let probability = expectations.predict::<V>(expected, network, &selectors, self.logistic);
         let right = code(Decision::Byte(byte), probability)?;
         expectations.update::<V>(expected, right, self.logistic);
         Ok(right)
@@ -184,11 +182,9 @@ impl Model {
         let classes = lane.matches.each_ref().map(Match::class);
         let excluding = lane.excluded.is_some_and(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
         let final_set = if excluding { 256 + bit_index } else { lane.trail.final_set() };
-        let Present { nibbles, inputs, states, selection, curves, .. } = &mut lane.present;
+        let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.mixers.select(selection, lane.trail.selectors(partial, bit_index, classes, excluding), final_set);
-        self.maps[0].select(&mut curves[0], lane.trail.previous() << 8 | partial);
-        self.maps[1].select(&mut curves[1], lane.trail.final_set() << 8 | partial);
 
         nibble.read::<V>(&mut inputs[..self.groups]);
         if self.experts.maps_states() {
@@ -197,8 +193,8 @@ impl Model {
         }
         inputs[self.rows - 1] = others;
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
-        let refined = self.maps[0].refine(&mut curves[0], octaves) + self.maps[1].refine(&mut curves[1], octaves);
-        ((2 * logistic.squash(octaves) + refined + 2) >> 2).clamp(1, 65535) as u16
+        let contexts = [lane.trail.previous(), lane.trail.final_set()].map(|context| context << 8 | partial);
+        self.maps.refine(cells, contexts, octaves, logistic)
     }
 
     /// The inputs that come from no slot: the match models', the network's and the bias.
@@ -227,11 +223,9 @@ impl Model {
 
     #[inline(always)]
     fn update<V: Vector>(&mut self, lane: &mut Lane, bit: bool, bit_index: usize) {
-        let Present { nibbles, inputs, states, selection, curves, .. } = &mut lane.present;
+        let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
-        for (map, curve) in self.maps.iter_mut().zip(curves) {
-            map.update(curve, bit);
-        }
+        self.maps.update(cells, bit);
         self.mixers.update::<V>(selection, &inputs[..self.rows], bit, self.logistic);
         for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
@@ -295,7 +289,7 @@ impl Default for Present {
             inputs: [Row::ZERO; 2 * GROUPS + 1],
             states: [0; CONTEXTS],
             selection: Selection::default(),
-            curves: [Curve::default(); 2],
+            cells: [0; 2],
         }
     }
 }
