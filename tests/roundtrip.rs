@@ -77,6 +77,14 @@ fn edges_come_back_and_grow_by_a_few_bytes_at_most() {
 }
 
 #[test]
+fn a_long_run_of_one_byte_comes_back() {
+    let run = vec![0; 5 << 20];
+    let archive = packed(&run, &level(1));
+    assert!(restored(&archive, 2) == run);
+    assert!(archive.len() < 150);
+}
+
+#[test]
 fn what_is_verified_is_the_source_itself() {
     let source = &example()[..50_000];
     let archive = packed(source, &level(1));

@@ -22,9 +22,9 @@ pub use write::Writer;
 pub const MAGIC: [u8; 8] = *b"\x89NNCZ\r\n\x1a";
 /// The version of the format that this build writes and reads.
 pub const VERSION: u8 = 1;
-/// Most original bytes that one byte of a coded payload can stand for: a bit whose probability has 16 bits costs at
-/// least log₂(65536/65535) bits, so that a payload byte holds at most 45,426 original ones.
-pub const EXPANSION: u64 = 1 << 16;
+/// Most original bytes that one byte of a coded payload can stand for: a byte takes at least one decision, and one whose
+/// probability has 16 bits costs at least log₂(65536/65535) bits, so that a payload byte holds at most 363,406 bytes.
+pub const EXPANSION: u64 = 1 << 19;
 
 const MODEL_TAG: u8 = b'M';
 const BLOCK_TAG: u8 = b'B';
