@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand, ValueEnum};
 use nncz::{Device, NetworkChoice, Options, limits};
 
+#[cfg(feature = "reports")]
+use super::bench::{Choice, Rival};
+
 /// Everything that a person typed.
 #[derive(Debug, Parser)]
 #[command(name = "nncz", version, about, long_about = None, max_term_width = 100, args_override_self = true, arg_required_else_help = true)]
@@ -32,6 +35,17 @@ pub enum Command {
     /// Show what each archive holds and where its bytes go
     #[command(visible_alias = "i")]
     Info(Info),
+    /// Compare nncz with other compressors on each FILE
+    #[cfg(feature = "reports")]
+    #[command(visible_alias = "b")]
+    Bench(Bench),
+    /// One direction of one contender, in a process of its own
+    #[cfg(feature = "reports")]
+    #[command(hide = true)]
+    BenchJob {
+        /// What to do, in JSON
+        job: String,
+    },
 }
 
 /// How much to say; understood before and after the command's name.
@@ -102,6 +116,47 @@ pub struct Info {
     /// What to describe; - or nothing: standard input
     #[arg(value_name = "FILE.nncz")]
     pub files: Vec<PathBuf>,
+}
+
+/// `nncz bench`.
+#[cfg(feature = "reports")]
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to compress; -: standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Compare with these, each as NAME or NAME:LEVEL: gzip, bzip2, xz (xz:6, xz:9e), zstd (zstd:19+long), brotli, lz4,
+    /// ppmd (ppmd:ORDER), parquet; if they are installed zpaq, bzip3, 7z, 7z-ppmd, brotli-command, kanzi, lrzip, paq8px,
+    /// cmix; all: the first seven and everything installed; none [default: the first seven]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Choice::from_word)]
+    pub vs: Vec<Choice>,
+    /// Compare with a command: 'NAME=compress {in} {out} ;; decompress {in} {out}'
+    #[arg(long, value_name = "COMMAND", value_parser = Rival::from_command)]
+    pub vs_command: Vec<Rival>,
+    /// Levels of nncz
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "6",
+          value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub levels: Vec<u8>,
+    /// Take only the beginning of each file: 500kB, 20MB, 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub limit: Option<u64>,
+    /// Measure each N times and take medians
+    #[arg(long, value_name = "N", default_value = "1", value_parser = repeat)]
+    pub repeat: usize,
+    /// Print JSON (docs/bench.md describes it)
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Print Markdown
+    #[arg(long)]
+    pub markdown: bool,
+    /// Write a page with the table and plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Overwrite the page
+    #[arg(short, long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub threads: Threads,
 }
 
 /// Where the output goes, and what becomes of the source.
@@ -242,6 +297,31 @@ fn duration(text: &str) -> Result<Duration, String> {
     if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
+/// Bytes with a decimal or binary unit: `500kB`, `20MB`, `1GiB`, `4096`.
+#[cfg(feature = "reports")]
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a number of bytes is wanted, as in 4096, 500kB, 20MB or 1GiB".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit: u64 = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(wrong)
+}
+
+/// A number of runs.
+#[cfg(feature = "reports")]
+fn repeat(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| (1..=1000).contains(number)).ok_or_else(|| "1 to 1000 is wanted".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +360,18 @@ mod tests {
         assert_eq!(seconds("1h30m"), Ok(5400));
         for wrong in ["", "10", "m", "1d", "-5s", "1.5h", "0s", "99999999999999999999s", "18446744073709551615h"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "reports")]
+    #[test]
+    fn sizes_have_decimal_and_binary_units() {
+        for (text, bytes) in [("1", 1), ("500kB", 500_000), ("20MB", 20_000_000), ("3m", 3_000_000), ("1GiB", 1 << 30)]
+        {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for wrong in ["", "0", "MB", "1.5MB", "1TB", "-1", "99999999999999999999", "99999999999GB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,10 +1,16 @@
 //! What a person sees: the command line, file safety, progress and reports. The only room that prints or exits.
 
 mod args;
+#[cfg(feature = "reports")]
+mod bench;
 mod files;
 mod interrupt;
 mod progress;
 mod report;
+#[cfg(feature = "reports")]
+mod report_file;
+#[cfg(feature = "reports")]
+mod web;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZeroUsize;
@@ -46,7 +52,7 @@ fn check_usage(command: &Command) -> Result<(), &'static str> {
     let (files, output, is_compress) = match command {
         Command::Compress(compress) => (&compress.files, &compress.output, true),
         Command::Decompress(decompress) => (&decompress.files, &decompress.output, false),
-        Command::Test(_) | Command::Info(_) => return Ok(()),
+        _ => return Ok(()),
     };
     let has_standard_input = files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
     let to_standard_output = output.stdout || output.output.as_deref() == Some(Path::new("-"));
@@ -86,7 +92,20 @@ impl Session {
             }
             Command::Test(args) => self.each(&args.files, |place| self.test(place, args.threads.count())),
             Command::Info(args) => self.each(&args.files, |place| self.info(place)),
+            #[cfg(feature = "reports")]
+            Command::Bench(args) => self.code(self.bench(args)),
+            #[cfg(feature = "reports")]
+            Command::BenchJob { job } => self.code(bench::Job::run_here(job).map(|()| 0)),
         }
+    }
+
+    /// The exit code of a command that says by itself what goes wrong with its files.
+    #[cfg(feature = "reports")]
+    fn code(&self, result: Result<u8>) -> ExitCode {
+        ExitCode::from(result.unwrap_or_else(|error| {
+            eprintln!("nncz: {error:#}");
+            exit_code(&error)
+        }))
     }
 
     /// Tries all files, reports what fails, and stops early only if it was interrupted.
@@ -98,14 +117,19 @@ impl Session {
         let mut worst = 0;
         for place in places {
             if let Err(error) = work(&place) {
-                eprintln!("nncz: {}: {error:#}", place.name("standard input"));
-                worst = worst.max(exit_code(&error));
+                worst = worst.max(self.fail(&place, &error));
             }
             if worst == interrupt::EXIT_CODE {
                 break;
             }
         }
         ExitCode::from(worst)
+    }
+
+    /// Says what went wrong with a file; returns the exit code for it.
+    fn fail(&self, place: &Place, error: &anyhow::Error) -> u8 {
+        eprintln!("nncz: {}: {error:#}", place.name("standard input"));
+        exit_code(error)
     }
 
     fn compress(&self, place: &Place, args: &Compress) -> Result<()> {
@@ -219,9 +243,13 @@ impl Session {
 
     fn info(&self, place: &Place) -> Result<()> {
         let content = Source::open(place)?.content()?;
-        let table = report::info(&place.name("standard input"), &content)?;
+        self.print(&report::info(&place.name("standard input"), &content)?)
+    }
+
+    /// Writes to standard output; a reader that went away is no error.
+    fn print(&self, text: &str) -> Result<()> {
         let mut sink = Sink::new(io::stdout().lock(), "standard output".to_owned());
-        let result = sink.write_all(table.as_bytes());
+        let result = sink.write_all(text.as_bytes());
         if sink.is_broken_pipe { Ok(()) } else { Ok(result?) }
     }
 
