@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nncz::Device;
 use nncz::layout::Layout;
 use nncz::net::{self, Distribution, Input, Instructions, Network, Shape};
-use nncz::train::{Budget, Recipe, TrainOptions, Training};
+use nncz::train::{Budget, Recipe, TrainOptions, Training, Watch};
 use nncz::{Phase, Progress};
 
 /// Bytes in the middle of the file that the trained network is measured on.
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let curve = Curve::new();
     let begin = Instant::now();
     let mut training = Training::new(&bytes, &layout, &shape, &budget, &options, &curve)?;
-    training.run(&curve)?;
+    training.run(&mut Watch::none(), &curve)?;
     let weights = training.weights()?;
     let (seen, _) = *curve.last.lock().map_err(|_| "poisoned")?;
     let seconds = begin.elapsed().as_secs_f64();

@@ -12,6 +12,9 @@ pub trait BitCoder {
     /// Codes a bit that is one with probability `one`/65536. An encoder writes `bit` and returns it, a decoder
     /// ignores `bit` and returns what it read.
     fn code(&mut self, bit: bool, one: NonZeroU16) -> bool;
+
+    /// About the bytes written so far; 0 for a decoder.
+    fn written(&self) -> u64;
 }
 
 /// Writes bits into a stream.
@@ -42,6 +45,10 @@ impl BitCoder for Encoder {
         debug_assert!(written.is_ok(), "both bits have a probability and memory does not refuse a word");
         bit
     }
+
+    fn written(&self) -> u64 {
+        4 * self.0.num_words() as u64
+    }
 }
 
 /// Reads bits from a stream. Past its end, and in a stream that was damaged, the bits are arbitrary.
@@ -61,6 +68,10 @@ impl BitCoder for Decoder {
     #[inline]
     fn code(&mut self, _: bool, one: NonZeroU16) -> bool {
         self.0.decode_symbol(Bit { one }).unwrap_or(false)
+    }
+
+    fn written(&self) -> u64 {
+        0
     }
 }
 

@@ -27,12 +27,16 @@ mod parallel;
 pub mod plan;
 pub mod predict;
 mod progress;
+mod stream;
 #[cfg(feature = "train")]
 pub mod train;
 
 #[cfg(feature = "train")]
-pub use compress::{Summary, compress};
+pub use compress::{Estimate, Summary, compress, estimate};
 pub use decompress::{decompress, verify};
 pub use error::{Error, ErrorKind, Result};
 pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options};
 pub use progress::{Phase, Progress, Silent};
+#[cfg(feature = "train")]
+pub use stream::compress_stream;
+pub use stream::decompress_stream;

@@ -17,24 +17,42 @@ pub enum Phase {
     Decoding,
 }
 
-/// What a caller may follow. Called from several threads; every call is cheap and may come often.
+/// What a caller may follow, and how it stops the work. Called from several threads; every call is cheap and may come
+/// often. Every method has a default that does nothing, so that a caller writes only those that it wants.
 pub trait Progress: Sync {
     /// A phase begins; `total` is in the unit of `advance` (bytes, or training's thousandths of its budget).
-    fn begin(&self, phase: Phase, total: u64);
+    fn begin(&self, _phase: Phase, _total: u64) {}
     /// `amount` more of the phase's total is done.
-    fn advance(&self, amount: u64);
+    fn advance(&self, _amount: u64) {}
+    /// What advanced while bytes were coded takes `bytes` more bytes of archive.
+    fn coded(&self, _bytes: u64) {}
     /// Training has seen `bytes` bytes so far and stands at `millibits` thousandths of a bit per byte.
-    fn training(&self, bytes: u64, millibits: u32);
+    fn training(&self, _bytes: u64, _millibits: u32) {}
+    /// Whether [`Self::archive_so_far`] is wanted, which takes a twenty-fifth of training's time.
+    fn follows_archive(&self) -> bool {
+        false
+    }
+    /// If training ended now, the archive would have about `bytes` bytes, weights included.
+    fn archive_so_far(&self, _bytes: u64) {}
     /// Something a person may want to know: what was decided and why.
-    fn note(&self, text: &str);
+    fn note(&self, _text: &str) {}
     /// Something a person should know: a fall-back that was taken from what was asked for.
     fn warning(&self, text: &str) {
         self.note(text);
     }
+    /// Whether training should end soon, and the work go on with what was learnt.
+    fn ends_training(&self) -> bool {
+        false
+    }
     /// Whether the work should stop as soon as it can.
-    fn is_cancelled(&self) -> bool;
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 
     /// An error of kind [`ErrorKind::Cancelled`] if the work should stop.
+    ///
+    /// # Errors
+    /// That one.
     fn check(&self) -> Result<()> {
         if self.is_cancelled() {
             return Err(Error::new(ErrorKind::Cancelled, "interrupted"));
@@ -46,12 +64,4 @@ pub trait Progress: Sync {
 /// Follows nothing and never stops the work.
 pub struct Silent;
 
-impl Progress for Silent {
-    fn begin(&self, _: Phase, _: u64) {}
-    fn advance(&self, _: u64) {}
-    fn training(&self, _: u64, _: u32) {}
-    fn note(&self, _: &str) {}
-    fn is_cancelled(&self) -> bool {
-        false
-    }
-}
+impl Progress for Silent {}

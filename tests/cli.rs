@@ -1,93 +1,6 @@
 //! What a person at a shell relies on: names, streams, safety of files, messages, exit codes.
 
-mod command {
-    use std::fs;
-    use std::path::{Path, PathBuf};
-    use std::process::Output;
-
-    use nncz::container::{BlockHeader, Header, Method, Writer};
-    use nncz::layout::Layout;
-    use nncz::predict::{Effort, Tables};
-
-    /// A folder for one test, with the command run in it.
-    pub struct Folder(tempfile::TempDir);
-
-    impl Folder {
-        pub fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-
-        pub fn path(&self, name: &str) -> PathBuf {
-            self.0.path().join(name)
-        }
-
-        pub fn write(&self, name: &str, bytes: &[u8]) {
-            fs::write(self.path(name), bytes).unwrap();
-        }
-
-        pub fn read(&self, name: &str) -> Vec<u8> {
-            fs::read(self.path(name)).unwrap()
-        }
-
-        /// The names in the folder, in order.
-        pub fn names(&self) -> Vec<String> {
-            let entries = fs::read_dir(self.0.path()).unwrap();
-            let mut names: Vec<String> =
-                entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-            names.sort();
-            names
-        }
-
-        /// The command with `arguments`, parted by spaces, ready to run here.
-        pub fn command(&self, arguments: &str) -> assert_cmd::Command {
-            let mut command = assert_cmd::Command::cargo_bin("nncz").unwrap();
-            command.args(arguments.split_whitespace()).current_dir(self.0.path());
-            command
-        }
-
-        /// The same for [`std::process`], to start without waiting.
-        pub fn process(&self, arguments: &str) -> std::process::Command {
-            let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("nncz"));
-            command.args(arguments.split_whitespace()).current_dir(self.0.path());
-            command
-        }
-
-        /// Runs the command and returns its exit code, standard output and standard error.
-        pub fn run(&self, arguments: &str) -> (i32, Vec<u8>, String) {
-            parts(self.command(arguments).output().unwrap())
-        }
-    }
-
-    pub fn parts(output: Output) -> (i32, Vec<u8>, String) {
-        (output.status.code().unwrap(), output.stdout, String::from_utf8(output.stderr).unwrap())
-    }
-
-    /// A genuine small file.
-    pub fn sample(name: &str) -> Vec<u8> {
-        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
-    }
-
-    /// An archive of `original` in `blocks` stored blocks, which needs no compressor.
-    pub fn stored(original: &[u8], blocks: u32) -> Vec<u8> {
-        let length = original.len() as u64;
-        let header = Header {
-            original: length,
-            blocks,
-            level: 1,
-            tables: Tables { bits: 14, effort: Effort::Quick },
-            layout: Layout::Plain,
-        };
-        let mut archive = Vec::new();
-        let mut writer = Writer::new(&mut archive, &header).unwrap();
-        for number in 0..blocks {
-            let range = header.range(number);
-            let bytes = &original[range.start as usize..range.end as usize];
-            writer.block(&BlockHeader { method: Method::Stored, crc: crc32fast::hash(bytes) }, bytes).unwrap();
-        }
-        writer.finish().unwrap();
-        archive
-    }
-}
+mod command;
 
 mod any_build {
     use std::fs::{self, File};
@@ -97,7 +10,7 @@ mod any_build {
     use std::process::Stdio;
     use std::time::{Duration, SystemTime};
 
-    use super::command::{Folder, parts, sample, stored};
+    use super::command::{Folder, parts, sample, signal, stored};
 
     #[test]
     fn decompress_restores_bytes_mode_and_time_and_keeps_the_archive() {
@@ -282,7 +195,8 @@ mod any_build {
         folder.write("c.nncz", &stored(b"c", 1));
         let (code, _, messages) = folder.run("d missing.nncz b.nncz a.nncz missing.nncz c.nncz");
         assert_eq!(code, 3);
-        assert_eq!(messages.lines().count(), 5, "{messages}");
+        assert_eq!(messages.lines().count(), 6, "{messages}");
+        assert!(messages.ends_with("\n2 files: 68 → 2 bytes; 3 failed\n"), "{messages}");
         assert_eq!((folder.read("a"), folder.read("c")), (b"a".to_vec(), b"c".to_vec()));
     }
 
@@ -390,17 +304,11 @@ mod any_build {
         while folder.names().is_empty() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        super::interrupt(process.id());
+        signal(process.id(), "INT");
         assert_eq!(process.wait().unwrap().code(), Some(130));
         drop(input);
         assert!(folder.names().is_empty());
     }
-}
-
-/// Sends what Ctrl-C sends.
-fn interrupt(process: u32) {
-    let status = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status();
-    assert!(status.unwrap().success());
 }
 
 #[cfg(not(feature = "train"))]
@@ -422,7 +330,7 @@ mod with_training {
     use std::process::Stdio;
     use std::time::{Duration, SystemTime};
 
-    use super::command::{Folder, parts, sample};
+    use super::command::{Folder, parts, sample, signal};
 
     #[test]
     fn real_files_come_back_by_name_with_mode_and_time() {
@@ -437,7 +345,9 @@ mod with_training {
         let (code, output, messages) = folder.run("compress taxi_50rows.csv watch.json");
         assert_eq!((code, output.len()), (0, 0), "{messages}");
         assert!(messages.starts_with("taxi_50rows.csv → taxi_50rows.csv.nncz: 4,795 → "), "{messages}");
-        assert!(messages.lines().count() == 2 && messages.contains(" bits per byte)\n"), "{messages}");
+        let last = messages.lines().last().unwrap();
+        assert!(messages.lines().count() == 3 && last.starts_with("2 files: 6,003 → "), "{messages}");
+        assert!(last.ends_with(" bits per byte)"), "{messages}");
         for name in ["taxi_50rows.csv", "watch.json"] {
             let archive = folder.path(&format!("{name}.nncz")).metadata().unwrap();
             assert_eq!(archive.permissions().mode() & 0o7777, 0o604);
@@ -537,7 +447,7 @@ mod with_training {
     fn an_interrupt_leaves_the_source_and_nothing_else() {
         let folder = Folder::new();
         let process = slow_compression(&folder);
-        super::interrupt(process.id());
+        signal(process.id(), "INT");
         let (code, _, messages) = parts(process.wait_with_output().unwrap());
         assert_eq!(code, 130);
         assert_eq!(messages, "nncz: slow.txt: interrupted\n");
@@ -562,7 +472,7 @@ mod with_training {
         let process = slow_compression(&folder);
         let name = folder.names().into_iter().find(|name| name.ends_with(".part")).unwrap();
         let mode = folder.path(&name).metadata().unwrap().permissions().mode() & 0o777;
-        super::interrupt(process.id());
+        signal(process.id(), "INT");
         process.wait_with_output().unwrap();
         assert_eq!(mode, 0o600);
     }

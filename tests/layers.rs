@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, from the roof down. A room imports only those below it.
-const HOUSE: [&str; 18] = [
+const HOUSE: [&str; 19] = [
     "main",
     "cli",
     "lib",
+    "stream",
     "compress",
     "decompress",
     "plan",
@@ -33,7 +34,7 @@ const CANDLE: [&str; 1] = ["train/"];
 const VOICE: [&str; 1] = ["cli/"];
 /// Vector instructions, advice to the memory system, and the memory map.
 const UNSAFE: [&str; 6] =
-    ["net/kernels/", "train/cpu/", "predict/vector/", "predict/slots.rs", "predict/mod.rs", "cli/files.rs"];
+    ["net/kernels/", "train/cpu/", "predict/vector/", "predict/slots.rs", "predict/mod.rs", "cli/files/map.rs"];
 
 #[test]
 fn every_source_file_keeps_the_laws() {
@@ -104,7 +105,7 @@ fn what_keeps_the_laws_is_left_alone() {
         ("coder.rs", "let x = pair.0.1 + array[0..2][1] + 0x1f32 + 0b1 + 1_000u64 + 0xe5 + 2usize;"),
         ("cli/report.rs", "use nncz::container::Archive; fn f(x: f64) { eprintln!(\"{}\", 8.0 * x); }"),
         ("train/model.rs", "use candle_core::Tensor; use crate::net::Shape; const RATE: f64 = 1e-3;"),
-        ("cli/files.rs", "fn f() { unsafe { map() } }"),
+        ("cli/files/map.rs", "fn f() { unsafe { map() } }"),
     ] {
         let found = example_house().violations(file, text);
         assert!(found.is_empty(), "{file}: {text}: {found:?}");

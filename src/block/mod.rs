@@ -114,12 +114,15 @@ impl<C: BitCoder> Block<'_, C> {
         mut work: impl FnMut(&mut Self, usize) -> Result<()>,
     ) -> Result<()> {
         let longest = self.lanes.iter().map(Range::len).max().unwrap_or(0);
+        let mut written = 0;
         for first in (0..longest).step_by(STEPS) {
             progress.check()?;
             let last = longest.min(first + STEPS);
             (first..last).try_for_each(|step| work(self, step))?;
             let done: usize = self.lanes.iter().map(|lane| lane.len().min(last) - lane.len().min(first)).sum();
             progress.advance(done as u64);
+            let before = std::mem::replace(&mut written, self.coders.iter().map(C::written).sum());
+            progress.coded(written - before);
         }
         Ok(())
     }

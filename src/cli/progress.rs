@@ -1,7 +1,7 @@
-//! A bar on standard error for each phase of the work.
+//! Where the work stands, on standard error: a bar on a terminal, else a line from time to time.
 
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -9,82 +9,188 @@ use nncz::{Phase, Progress};
 
 use super::args::Talk;
 use super::interrupt::Interrupt;
+use super::report::{bits_per_byte, grouped};
 
-/// Shows the phases of the work on one file, on a terminal and unless it should be quiet.
-pub struct Bar {
+/// Time between two lines where there is no terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Follows the work on one file.
+pub struct Follower {
     name: String,
     talk: Talk,
+    show: Show,
     interrupt: Arc<Interrupt>,
-    phase: Mutex<(ProgressBar, Instant)>,
+    state: Mutex<State>,
 }
 
-impl Bar {
-    /// A bar for the file called `name`, with nothing to show yet.
+#[derive(Clone, Copy, PartialEq)]
+enum Show {
+    Nothing,
+    Bar,
+    Lines,
+}
+
+struct State {
+    bar: ProgressBar,
+    phase: Phase,
+    total: u64,
+    done: u64,
+    coded: u64,
+    training: String,
+    archive: Option<u64>,
+    last_line: Instant,
+    is_ending: bool,
+}
+
+impl Follower {
+    /// For the file called `name`, with nothing to show yet.
     pub fn new(name: &str, talk: Talk, interrupt: &Arc<Interrupt>) -> Self {
-        let phase = Mutex::new((ProgressBar::hidden(), Instant::now()));
-        Self { name: name.to_owned(), talk, interrupt: Arc::clone(interrupt), phase }
+        let show = match std::io::stderr().is_terminal() {
+            _ if talk.quiet || talk.no_progress => Show::Nothing,
+            true => Show::Bar,
+            false => Show::Lines,
+        };
+        let state = State {
+            bar: ProgressBar::hidden(),
+            phase: Phase::Choosing,
+            total: 0,
+            done: 0,
+            coded: 0,
+            training: String::new(),
+            archive: None,
+            last_line: Instant::now(),
+            is_ending: false,
+        };
+        Self { name: name.to_owned(), talk, show, interrupt: Arc::clone(interrupt), state: Mutex::new(state) }
     }
 
     /// Takes the bar off the screen.
     pub fn clear(&self) {
-        self.phase().0.finish_and_clear();
+        self.state().bar.finish_and_clear();
     }
 
-    fn phase(&self) -> std::sync::MutexGuard<'_, (ProgressBar, Instant)> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, state: &State, text: &str) {
+        state.bar.suspend(|| eprintln!("nncz: {}: {text}", self.name));
+    }
+
+    fn update(&self, mut state: MutexGuard<'_, State>) {
+        match self.show {
+            Show::Nothing => {}
+            Show::Bar => state.bar.set_message(state.message()),
+            Show::Lines if state.last_line.elapsed() < LINE_INTERVAL => {}
+            Show::Lines => {
+                state.last_line = Instant::now();
+                let percent = 100 * state.done / state.total.max(1);
+                self.say(&state, &format!("{} {percent} %{}", verb(state.phase), state.message()));
+            }
+        }
     }
 }
 
-impl Progress for Bar {
+impl State {
+    /// How well it goes, with a comma before each part.
+    fn message(&self) -> String {
+        let archive = match self.phase {
+            Phase::Training => self.archive,
+            Phase::Encoding if self.done > 0 => {
+                Some((u128::from(self.coded) * u128::from(self.total) / u128::from(self.done)) as u64)
+            }
+            _ => None,
+        };
+        let bits = match self.phase {
+            Phase::Training => self.training.clone(),
+            Phase::Encoding if self.done > 0 => format!(", {} bits per byte", bits_per_byte(self.done, self.coded)),
+            _ => String::new(),
+        };
+        let archive = archive.map_or(String::new(), |bytes| format!(", archive ≈ {}", grouped(bytes)));
+        bits + &archive
+    }
+}
+
+impl Progress for Follower {
     fn begin(&self, phase: Phase, total: u64) {
-        let mut shown = self.phase();
-        shown.0.finish_and_clear();
-        if self.talk.quiet || !std::io::stderr().is_terminal() {
-            return;
+        let mut state = self.state();
+        state.bar.finish_and_clear();
+        self.interrupt.set_training(phase == Phase::Training);
+        (state.phase, state.total, state.done, state.coded) = (phase, total, 0, 0);
+        if self.show == Show::Bar {
+            let rest = match phase {
+                Phase::Training => "{percent:>3}%{msg}, {eta} left; Ctrl-C ends it",
+                _ => "{bytes}/{total_bytes}{msg}, {eta} left",
+            };
+            let template = format!("{{prefix}}: {} [{{bar:12}}] {rest}", verb(phase));
+            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+            bar.set_style(style.progress_chars("=> "));
+            bar.set_prefix(self.name.clone());
+            bar.enable_steady_tick(Duration::from_millis(500));
+            state.bar = bar;
         }
-        let verb = match phase {
-            Phase::Training => "training",
-            Phase::Choosing => "choosing",
-            Phase::Encoding => "encoding",
-            Phase::Verifying => "verifying",
-            Phase::Decoding => "decoding",
-        };
-        let rest = match phase {
-            Phase::Training => "{percent:>3}% {msg}, {eta} left",
-            _ => "{bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} left",
-        };
-        let template = format!("{{prefix}}: {verb:<9} [{{bar:24}}] {rest}");
-        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-        bar.set_style(style.progress_chars("=> "));
-        bar.set_prefix(self.name.clone());
-        bar.enable_steady_tick(Duration::from_millis(500));
-        *shown = (bar, Instant::now());
     }
 
     fn advance(&self, amount: u64) {
-        self.phase().0.inc(amount);
+        let mut state = self.state();
+        state.done += amount;
+        state.bar.inc(amount);
+        self.update(state);
     }
 
-    fn training(&self, bytes: u64, millibits: u32) {
-        let shown = self.phase();
-        let speed = bytes / (shown.1.elapsed().as_secs()).max(1);
-        shown.0.set_message(format!("{}.{:03} bits per byte, {speed} bytes/s", millibits / 1000, millibits % 1000));
+    fn coded(&self, bytes: u64) {
+        self.state().coded += bytes;
+    }
+
+    fn training(&self, _: u64, millibits: u32) {
+        let mut state = self.state();
+        state.training = format!(", {}.{:03} bits per byte", millibits / 1000, millibits % 1000);
+        self.update(state);
+    }
+
+    fn follows_archive(&self) -> bool {
+        self.show != Show::Nothing
+    }
+
+    fn archive_so_far(&self, bytes: u64) {
+        let mut state = self.state();
+        state.archive = Some(bytes);
+        self.update(state);
     }
 
     fn note(&self, text: &str) {
         if self.talk.verbose {
-            self.phase().0.suspend(|| eprintln!("nncz: {}: {text}", self.name));
+            self.say(&self.state(), text);
         }
     }
 
     fn warning(&self, text: &str) {
         if !self.talk.quiet {
-            self.phase().0.suspend(|| eprintln!("nncz: {}: {text}", self.name));
+            self.say(&self.state(), text);
         }
+    }
+
+    fn ends_training(&self) -> bool {
+        let ends = self.interrupt.ends_training();
+        let mut state = self.state();
+        if ends && !std::mem::replace(&mut state.is_ending, true) && !self.talk.quiet {
+            self.say(&state, "training ends; the archive gets what was learned (Ctrl-C again aborts)");
+        }
+        ends
     }
 
     fn is_cancelled(&self) -> bool {
         self.interrupt.is_requested()
+    }
+}
+
+fn verb(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Training => "training",
+        Phase::Choosing => "choosing",
+        Phase::Encoding => "encoding",
+        Phase::Verifying => "verifying",
+        Phase::Decoding => "decoding",
     }
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod checkpoint;
 mod cpu;
+mod ending;
 mod forward;
 mod model;
 mod optimiser;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use self::batch::Batch;
+pub use self::ending::Watch;
 pub use self::training::Training;
 use crate::error::Result;
 use crate::layout::Layout;
@@ -102,7 +104,7 @@ trait Engine {
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64>;
 }
 
-/// Trains a network of `shape` on `bytes` and rounds it to integers.
+/// Trains a network of `shape` on `bytes` and rounds it to integers. `watch` sees it on the way.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Cancelled`] soon after `progress` asks to stop; [`crate::ErrorKind::Unsupported`] for a shape that cannot be
@@ -113,10 +115,11 @@ pub fn train(
     shape: &Shape,
     budget: &Budget,
     options: &TrainOptions,
+    watch: &mut Watch,
     progress: &dyn Progress,
 ) -> Result<Weights> {
     let mut training = Training::new(bytes, layout, shape, budget, options, progress)?;
-    training.run(progress)?;
+    training.run(watch, progress)?;
     let bits = training.bits_per_byte()?;
     progress.note(&format!("the network alone stands at {bits:.3} bits per byte on a sample"));
     training.weights()

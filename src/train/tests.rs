@@ -14,7 +14,7 @@ use super::random::Random;
 use super::*;
 use crate::ErrorKind;
 use crate::net::{Distribution, Input, Instructions, Network};
-use crate::progress::{Phase, Silent};
+use crate::progress::Silent;
 
 pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
 
@@ -111,7 +111,8 @@ fn the_model_agrees_with_a_network_stepped_position_by_position() {
 fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
     let shape = shape(16, 1, 1, 16);
     let budget = Budget { bytes: 6000, time: None };
-    let run = |seed| train(FILE, &Layout::Plain, &shape, &budget, &options(seed, 1), &Silent).unwrap();
+    let run =
+        |seed| train(FILE, &Layout::Plain, &shape, &budget, &options(seed, 1), &mut Watch::none(), &Silent).unwrap();
     let first = run(1);
     assert_eq!(first, run(1));
     assert_ne!(first, run(2));
@@ -125,7 +126,7 @@ fn the_loss_falls_on_a_real_file() {
     let mut training = Training::new(FILE, &Layout::Plain, &shape, &budget, &options, &Silent).unwrap();
     let sample = Corpus::new(FILE, &Layout::Plain, &shape).spread(8, 128);
     let before = training.engine.loss(&training.values, &sample).unwrap();
-    training.run(&Silent).unwrap();
+    training.run(&mut Watch::none(), &Silent).unwrap();
     let after = training.engine.loss(&training.values, &sample).unwrap();
     assert!(before > 3.5 && after < 2.4, "{before} nats a byte before, {after} after");
 }
@@ -134,12 +135,9 @@ fn the_loss_falls_on_a_real_file() {
 struct StopAfter(AtomicU32);
 
 impl Progress for StopAfter {
-    fn begin(&self, _: Phase, _: u64) {}
-    fn advance(&self, _: u64) {}
     fn training(&self, _: u64, _: u32) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-    fn note(&self, _: &str) {}
     fn warning(&self, text: &str) {
         panic!("{text}");
     }
@@ -152,7 +150,8 @@ impl Progress for StopAfter {
 fn training_stops_when_asked_to() {
     let budget = Budget { bytes: u64::MAX, time: None };
     let stop = StopAfter(AtomicU32::new(2));
-    let error = train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &stop).unwrap_err();
+    let error = train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &mut Watch::none(), &stop)
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
@@ -161,21 +160,21 @@ fn a_run_continued_from_its_checkpoint_gives_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let shape = shape(16, 1, 1, 16);
     let budget = Budget { bytes: 9000, time: None };
-    let whole = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
+    let whole = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 2), &mut Watch::none(), &Silent).unwrap();
     let options = TrainOptions { checkpoint: Some(folder.path().join("state")), ..options(1, 2) };
     // Interrupted at several places, before and after rounding began.
     for steps in [3, 9, 10] {
         let stop = StopAfter(AtomicU32::new(steps));
-        train(FILE, &Layout::Plain, &shape, &budget, &options, &stop).unwrap_err();
+        train(FILE, &Layout::Plain, &shape, &budget, &options, &mut Watch::none(), &stop).unwrap_err();
     }
-    assert_eq!(train(FILE, &Layout::Plain, &shape, &budget, &options, &Silent).unwrap(), whole);
+    assert_eq!(train(FILE, &Layout::Plain, &shape, &budget, &options, &mut Watch::none(), &Silent).unwrap(), whole);
 }
 
 #[test]
 fn training_ends_when_its_time_is_up() {
     let budget = Budget { bytes: u64::MAX, time: Some(Duration::from_millis(300)) };
     let begin = Instant::now();
-    train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &Silent).unwrap();
+    train(FILE, &Layout::Plain, &shape(16, 1, 1, 16), &budget, &options(1, 1), &mut Watch::none(), &Silent).unwrap();
     assert!(begin.elapsed() < Duration::from_secs(30));
 }
 
@@ -184,7 +183,7 @@ fn a_shape_that_does_not_fit_the_file_is_refused() {
     let mut shape = shape(16, 1, 1, 16);
     shape.alphabet.pop();
     let budget = Budget { bytes: 1, time: None };
-    let error = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 1), &Silent).unwrap_err();
+    let error = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 1), &mut Watch::none(), &Silent).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
@@ -227,7 +226,7 @@ fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
     let budget = Budget { bytes: 400_000, time: None };
     let sample = &FILE[..24_000];
     let mut training = Training::new(sample, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
-    training.run(&Silent).unwrap();
+    training.run(&mut Watch::none(), &Silent).unwrap();
     let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
     let floats = training.engine.loss(&training.values, &whole).unwrap() * std::f64::consts::LOG2_E;
     let network = Network::new(&training.weights().unwrap(), Instructions::Scalar);

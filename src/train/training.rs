@@ -8,6 +8,7 @@ use candle_core::Device as CandleDevice;
 use super::batch::Corpus;
 use super::checkpoint::{self, State};
 use super::cpu::{CpuEngine, Simd};
+use super::ending::{Landing, Watch};
 use super::model::Model;
 use super::optimiser::{Optimiser, Rates};
 use super::parameters::Parameters;
@@ -86,18 +87,27 @@ impl Training {
         Ok(training)
     }
 
-    /// Trains until the budget is used up.
+    /// Trains until the budget is used up or the caller asks for the end, and shows the network to `watch` from time
+    /// to time.
     ///
     /// # Errors
     /// As [`super::train`]; interrupted, it keeps its state first.
-    pub fn run(&mut self, progress: &dyn Progress) -> Result<()> {
+    pub fn run(&mut self, watch: &mut Watch, progress: &dyn Progress) -> Result<()> {
         let begin = Instant::now();
         let mut saved = begin;
         let mut shown = Shown::default();
+        let mut landing = None;
         progress.begin(Phase::Training, PROGRESS_TOTAL);
         loop {
             let elapsed = self.earlier + begin.elapsed();
-            let used = fraction_used(&self.budget, self.bytes_seen, elapsed);
+            let mut used = fraction_used(&self.budget, self.bytes_seen, elapsed);
+            if progress.ends_training() && landing.is_none() {
+                self.save(elapsed, progress);
+                landing = Some(Landing::new(used, self.recipe.rounding.into(), self.bytes_seen));
+            }
+            if let Some(landing) = &landing {
+                used = used.max(landing.used(self.bytes_seen));
+            }
             shown.advance(used, progress);
             let stop = progress.check();
             if stop.is_err() || used >= 1.0 || saved.elapsed() >= CHECKPOINT_INTERVAL {
@@ -110,6 +120,7 @@ impl Training {
             }
             let loss = self.step(used)?;
             shown.loss(loss, self.bytes_seen, progress);
+            watch.look(|| self.weights())?;
         }
     }
 
@@ -133,6 +144,14 @@ impl Training {
         self.optimiser.step(&self.parameters, &mut self.values, &self.gradient, rates);
         self.bytes_seen += batch.positions() as u64;
         Ok(loss)
+    }
+
+    /// Does some steps as at the beginning, to see how long they take.
+    ///
+    /// # Errors
+    /// As [`Training::step`].
+    pub fn try_steps(&mut self, count: u32) -> Result<()> {
+        (0..count).try_for_each(|_| self.step(0.0).map(|_| ()))
     }
 
     /// Bytes in one step.
@@ -201,10 +220,12 @@ impl Training {
     }
 }
 
-/// Everything that the weights follow from. A run continues only one with the same.
+/// Everything that the weights follow from, but how long a run limited in time may still take. A run continues only one
+/// with the same.
 fn identity(bytes: &[u8], layout: &Layout, shape: &Shape, budget: &Budget, options: &TrainOptions) -> String {
     let TrainOptions { seed, threads, device, recipe, checkpoint: _ } = options;
     let (version, length, checksum) = (env!("CARGO_PKG_VERSION"), bytes.len(), crc32fast::hash(bytes));
+    let budget = (budget.bytes, budget.time.is_some());
     format!("{version} {length} {checksum} {layout:?} {shape:?} {budget:?} {seed} {threads} {device:?} {recipe:?}")
 }
 

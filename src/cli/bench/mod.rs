@@ -39,10 +39,10 @@ impl Session {
         let contenders = contenders(args);
         let (mut files, mut worst) = (Vec::new(), 0);
         for path in &args.files {
-            let place = Place::from_argument(path);
+            let place = Place::input(path);
             match self.bench_file(&place, args, &contenders) {
                 Ok(file) => files.push(file),
-                Err(error) => worst = worst.max(self.fail(&place, &error)),
+                Err(error) => worst = worst.max(self.fail(&place.name("standard input"), &error)),
             }
             if self.interrupt.is_requested() {
                 return Ok(worst);
@@ -56,7 +56,7 @@ impl Session {
                 (_, true) => table::markdown(&report),
                 _ => table::text(&report),
             };
-            self.print(&text)?;
+            super::print(&text)?;
             if let Some(html) = html {
                 html.publish(&page::page(&report)?)?;
             }
@@ -90,7 +90,7 @@ impl Session {
 
     /// A line on the terminal that says what is going on.
     fn line(&self, name: &str) -> ProgressBar {
-        if self.talk.quiet {
+        if self.talk.quiet || self.talk.no_progress {
             return ProgressBar::hidden();
         }
         let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));

@@ -1,20 +1,27 @@
 //! From a file to an archive: plan, train, quantise, encode the blocks.
 
+mod estimate;
+mod pace;
+
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use crate::block::Coding;
 use crate::container::{BlockHeader, Header, Method, Writer};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
-use crate::net::{self, Instructions, Network};
+use crate::net::{self, Instructions, Network, Weights};
 use crate::options::Options;
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, Plan};
 use crate::predict::{Predictor, Tables};
-use crate::progress::{Phase, Progress};
-use crate::train;
+use crate::progress::{Phase, Progress, Silent};
+use crate::train::{self, Watch};
+
+pub use self::estimate::{Estimate, estimate};
+use self::pace::Pace;
 
 /// What came of a compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,28 +44,15 @@ const NETWORK_SAMPLE: usize = 4 << 20;
 /// # Errors
 /// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
-    let plan = Plan::new(options.level, options.network, source);
-    let mut job = Job {
-        source,
-        layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
-        tables: plan.tables,
-        blocks: plan.blocks,
-        threads: options.threads,
-        instructions: Instructions::choose()?,
-        progress,
-    };
-    let sample = &source[..source.len().min(SAMPLE)];
-    progress.begin(Phase::Choosing, sample.len() as u64);
-    let streams = job.encode(sample, None, false)?;
-    let expected = total(&streams) * (source.len() as u64).div_ceil(sample.len().max(1) as u64);
-    let is_final = job.fit_tables(expected) && sample.len() == source.len();
+    let (mut job, plan) = Job::new(source, options, progress)?;
+    let sample = job.code_sample()?;
     let chosen = match &plan.network {
-        Some(network) if network.is_worth_a_try(expected) => job.train(network, options)?,
+        Some(network) if network.is_worth_a_try(sample.expected) => job.train(network, options, &sample)?,
         other => {
             if let Some(network) = other {
-                progress.note(&network.refusal(expected));
+                progress.note(&network.refusal(sample.expected));
             }
-            Chosen { model: None, only_block: (is_final && job.blocks == 1).then_some(streams) }
+            Chosen { model: None, only_block: sample.only_block }
         }
     };
     let archive = job.write(options.level, chosen, sink)?;
@@ -74,6 +68,19 @@ struct Job<'a> {
     threads: NonZeroUsize,
     instructions: Instructions,
     progress: &'a dyn Progress,
+    begin: Instant,
+}
+
+/// What coding the beginning of a file with contexts alone shows.
+struct Sample {
+    /// Its length.
+    length: usize,
+    /// How long that took.
+    time: Duration,
+    /// About what the whole file will become.
+    expected: u64,
+    /// The streams of the only block, if the sample is the whole file.
+    only_block: Option<Encoded>,
 }
 
 /// Whether the archive has a network, and what choosing has coded already.
@@ -93,7 +100,35 @@ struct Model {
 /// The streams of a block's lanes.
 type Encoded = Vec<Vec<u8>>;
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// The file with the plan for it.
+    fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
+        let plan = Plan::new(options.level, options.network, source);
+        let job = Self {
+            source,
+            layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
+            tables: plan.tables,
+            blocks: plan.blocks,
+            threads: options.threads,
+            instructions: Instructions::choose()?,
+            progress,
+            begin: Instant::now(),
+        };
+        Ok((job, plan))
+    }
+
+    /// Codes the beginning of the file and fits the tables to what that shows.
+    fn code_sample(&mut self) -> Result<Sample> {
+        let sample = &self.source[..self.source.len().min(SAMPLE)];
+        self.progress.begin(Phase::Choosing, sample.len() as u64);
+        let begin = Instant::now();
+        let streams = self.encode(sample, None, false)?;
+        let time = begin.elapsed();
+        let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
+        let is_final = self.fit_tables(expected) && sample.len() == self.source.len() && self.blocks == 1;
+        Ok(Sample { length: sample.len(), time, expected, only_block: is_final.then_some(streams) })
+    }
+
     /// Takes smaller tables for a file that compresses so far, to about `expected` bytes, that its archive may not
     /// ask for much memory; returns whether the tables are as they were.
     fn fit_tables(&mut self, expected: u64) -> bool {
@@ -106,34 +141,46 @@ impl Job<'_> {
     }
 
     /// Trains a network and keeps it if the archive is smaller with it.
-    fn train(&self, plan: &NetworkPlan, options: &Options) -> Result<Chosen> {
-        let budget = match options.time {
-            Some(time) => train::Budget { bytes: u64::MAX, time: Some(time) },
-            None => train::Budget { bytes: plan.training, time: None },
+    fn train(&self, plan: &NetworkPlan, options: &Options, sample: &Sample) -> Result<Chosen> {
+        let budget = self.budget(plan, options)?;
+        self.progress.note(&format!("training begins, of a network of {} parameters", plan.shape.parameters()));
+        let training = training_options(options);
+        let mut show = |weights: &Weights| {
+            let model = self.model(weights, plan);
+            self.progress.archive_so_far(pace::archive_with(self, &model, sample)?);
+            Ok(())
         };
-        let training = train::TrainOptions {
-            seed: options.seed,
-            threads: options.threads.get(),
-            device: options.device,
-            recipe: train::Recipe::default(),
-            checkpoint: options.checkpoint.clone(),
-        };
-        let weights = train::train(self.source, &self.layout, &plan.shape, &budget, &training, self.progress)?;
-        let section = net::encode(&weights);
-        let network = Network::new(&weights, self.instructions);
-        let model = Model { network, section, lanes: plan.lanes };
+        let mut watch = if self.progress.follows_archive() { Watch::new(&mut show) } else { Watch::none() };
+        let (source, layout) = (self.source, &self.layout);
+        let weights = train::train(source, layout, &plan.shape, &budget, &training, &mut watch, self.progress)?;
+        let model = self.model(&weights, plan);
         match plan.forced {
             true => Ok(Chosen { model: Some(model), only_block: None }),
             false => self.keep_if_it_pays(model),
         }
     }
 
+    /// How long to train: as the plan says, or for what coding leaves of the time asked for.
+    fn budget(&self, plan: &NetworkPlan, options: &Options) -> Result<train::Budget> {
+        let Some(time) = options.time else { return Ok(train::Budget { bytes: plan.training, time: None }) };
+        let coding = Pace::measure(self, plan, options)?.after_training(self, plan);
+        let left = time.saturating_sub(self.begin.elapsed() + coding);
+        let (asked, coding) = (time.as_secs(), coding.as_secs());
+        if left < time / 10 {
+            let message = format!("coding and checking alone take about {coding} s; more than {asked} s will pass");
+            self.progress.warning(&message);
+        }
+        Ok(train::Budget { bytes: u64::MAX, time: Some(left.max(time / 10)) })
+    }
+
+    fn model(&self, weights: &Weights, plan: &NetworkPlan) -> Model {
+        let network = Network::new(weights, self.instructions);
+        Model { network, section: net::encode(weights), lanes: plan.lanes }
+    }
+
     /// Codes the only block, or a sample of a longer file, with and without the network.
     fn keep_if_it_pays(&self, model: Model) -> Result<Chosen> {
-        let sample = match self.blocks {
-            1 => self.source,
-            _ => &self.source[..NETWORK_SAMPLE],
-        };
+        let sample = self.network_sample();
         self.progress.begin(Phase::Choosing, 2 * sample.len() as u64);
         let mut encoded = Vec::new();
         let encode = |number| self.encode(sample, (number == 1).then_some(&model), false);
@@ -150,6 +197,14 @@ impl Job<'_> {
         self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
         let winner = if pays { with } else { without };
         Ok(Chosen { model: pays.then_some(model), only_block: (self.blocks == 1).then_some(winner) })
+    }
+
+    /// What a network is tried on.
+    fn network_sample(&self) -> &[u8] {
+        match self.blocks {
+            1 => self.source,
+            _ => &self.source[..NETWORK_SAMPLE],
+        }
     }
 
     /// Encodes all blocks and writes the archive; returns its length.
@@ -178,12 +233,16 @@ impl Job<'_> {
             Some(streams) => put(0, streams)?,
             None => {
                 self.progress.begin(Phase::Encoding, header.original);
-                let pipelined = self.threads.get() >= 2 * self.blocks as usize;
-                let encode = |number| self.encode(block(number), model.as_ref(), pipelined);
+                let encode = |number| self.encode(block(number), model.as_ref(), self.is_pipelined());
                 in_order(self.blocks as usize, self.threads, encode, put)?;
             }
         }
         writer.finish()
+    }
+
+    /// Whether there are two threads for every block.
+    fn is_pipelined(&self) -> bool {
+        self.threads.get() >= 2 * self.blocks as usize
     }
 
     fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
@@ -191,9 +250,25 @@ impl Job<'_> {
         coding.encode(bytes, model.map_or(1, |model| model.lanes), self.progress)
     }
 
-    fn coding<'a>(&'a self, model: Option<&'a Model>) -> Coding<'a> {
+    /// The same for a trial, which is no part of what a person follows.
+    fn encode_silently(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
+        let coding = Coding { pipelined, ..self.coding(model) };
+        coding.encode(bytes, model.map_or(1, |model| model.lanes), &Silent)
+    }
+
+    fn coding<'b>(&'b self, model: Option<&'b Model>) -> Coding<'b> {
         let network = model.map(|model| &model.network);
         Coding { layout: &self.layout, tables: self.tables, instructions: self.instructions, network, pipelined: false }
+    }
+}
+
+fn training_options(options: &Options) -> train::TrainOptions {
+    train::TrainOptions {
+        seed: options.seed,
+        threads: options.threads.get(),
+        device: options.device,
+        recipe: train::Recipe::default(),
+        checkpoint: options.checkpoint.clone(),
     }
 }
 

@@ -1,0 +1,102 @@
+//! From what was typed to arguments that make sense together, or to a message that says what would.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use super::args::{Arguments, Command};
+
+/// The name under which the command is `nncz cat`.
+const CAT: &str = "nnczcat";
+
+/// The command line's arguments. Ends the process with a message if they are wrong.
+pub fn arguments() -> Arguments {
+    let words = words(std::env::args_os().collect());
+    let arguments = Arguments::try_parse_from(&words).unwrap_or_else(|error| {
+        let is_unknown = matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument);
+        match words.get(1).and_then(|word| instead_of(word)).filter(|_| is_unknown) {
+            Some(message) => misuse(error.kind(), &message),
+            None => with_best_suggestion(error).exit(),
+        }
+    });
+    if let Err(message) = check(&arguments.command) {
+        misuse(ErrorKind::ArgumentConflict, message);
+    }
+    arguments
+}
+
+/// Of the commands that are like a mistyped one, the most like one alone.
+fn with_best_suggestion(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(similar)) = error.get(ContextKind::SuggestedSubcommand)
+        && let Some(best) = similar.last().cloned()
+    {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![best]));
+    }
+    error
+}
+
+fn misuse(kind: ErrorKind, message: &str) -> ! {
+    Arguments::command().error(kind, message).exit()
+}
+
+/// The words, with the command that the program's own name stands for.
+fn words(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_cat = words.first().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == CAT);
+    if is_cat {
+        words.insert(1, "cat".into());
+    }
+    words
+}
+
+/// What to say if a file or another compressor's option stands where a command should.
+fn instead_of(word: &OsStr) -> Option<String> {
+    let name = word.to_string_lossy().replace(char::is_control, "?");
+    let command = match name.as_str() {
+        "-d" | "--decompress" => "decompress",
+        "-t" | "--test" => "test",
+        "-l" | "--list" => "list",
+        "-z" | "--compress" => "compress",
+        _ => {
+            let is_archive = Path::new(word).extension() == Some(OsStr::new("nncz"));
+            let command = if is_archive { "decompress" } else { "compress" };
+            let message = format!("'{name}' is a file, not a command; try: nncz {command} {name}");
+            return Path::new(word).exists().then_some(message);
+        }
+    };
+    Some(format!("'{name}' is a command here; try: nncz {command} FILE"))
+}
+
+/// What clap cannot know to be wrong.
+fn check(command: &Command) -> Result<(), &'static str> {
+    let (files, output, recursive, report) = match command {
+        Command::Compress(args) => (&args.files, &args.output, args.recursive, args.report),
+        Command::Decompress(args) => (&args.files, &args.output, args.recursive, args.report),
+        _ => return Ok(()),
+    };
+    let has_standard_input = files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
+    let to_standard_output =
+        output.stdout || output.output.as_deref().map_or(files.is_empty(), |path| path == Path::new("-"));
+    if output.output.is_some() && (files.len() > 1 || recursive) {
+        return Err("--output takes the output of one FILE only");
+    }
+    if let Command::Compress(args) = command {
+        if to_standard_output && (files.len() > 1 || recursive) {
+            return Err(
+                "archives of several files one after the other could not be taken apart again; compress one at a time",
+            );
+        }
+        if args.resume && (has_standard_input || to_standard_output) {
+            return Err("--resume needs a FILE and a file to write, to save the state of training beside it");
+        }
+    }
+    let writes = !matches!(command, Command::Compress(args) if args.dry_run);
+    if report.json && to_standard_output && writes {
+        return Err("--json and the output cannot both go to standard output; name a file with -o");
+    }
+    if output.rm && (has_standard_input || to_standard_output) {
+        return Err("--rm needs a FILE to remove and a file to write");
+    }
+    Ok(())
+}

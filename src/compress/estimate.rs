@@ -1,0 +1,100 @@
+//! What a compression will take, from a quick probe.
+
+use std::time::Duration;
+
+use super::pace::{self, Pace, Speed};
+use super::{Job, training_options};
+use crate::error::Result;
+use crate::options::Options;
+use crate::plan::NetworkPlan;
+use crate::predict::Predictor;
+use crate::progress::Progress;
+
+/// Bytes of memory that training takes for each parameter: values, moments, gradients, one of them for each thread.
+const TRAINING_PARAMETER: u64 = 32;
+/// The same for each position of a batch and each number of the network's width.
+const TRAINING_ACTIVATION: u64 = 160;
+/// The same for each byte that is learnt from, and how many bytes that are at most.
+const TRAINING_BYTE: u64 = 7;
+const TRAINING_BYTES: u64 = 96 << 20;
+
+/// About the bytes of an archive that are not payload.
+const HEADERS: u64 = 64;
+
+/// What a compression is expected to take. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Length of the source.
+    pub original: u64,
+    /// Length of the archive by contexts alone; a network may make it smaller.
+    pub archive: u64,
+    /// Whether a network will be trained.
+    pub trains: bool,
+    /// Why, or why not, in words.
+    pub reason: String,
+    /// Time for training.
+    pub training: Duration,
+    /// Time for choosing, encoding, and decoding again to compare.
+    pub coding: Duration,
+    /// Memory to compress, beside the source itself.
+    pub memory: u64,
+    /// Memory to decompress on as many threads.
+    pub memory_to_decompress: u64,
+}
+
+/// Codes a sample of `source`, and trains for a moment if a network is planned, to tell what [`crate::compress`] with
+/// the same options will take.
+///
+/// # Errors
+/// As [`crate::compress`].
+pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Result<Estimate> {
+    let (mut job, plan) = Job::new(source, options, progress)?;
+    let sample = job.code_sample()?;
+    let contexts = pace::pass(&job, Speed::new(sample.length as u64, sample.time));
+    let encoding = if sample.only_block.is_some() { Duration::ZERO } else { contexts };
+    let mut estimate = Estimate {
+        original: source.len() as u64,
+        archive: sample.expected.min(source.len() as u64) + HEADERS,
+        trains: false,
+        reason: format!("level {} has no network", options.level),
+        training: Duration::ZERO,
+        coding: sample.time + encoding + contexts,
+        memory: coding_memory(&job, None),
+        memory_to_decompress: coding_memory(&job, None),
+    };
+    match &plan.network {
+        None => {}
+        Some(network) if !network.is_worth_a_try(sample.expected) => estimate.reason = network.refusal(sample.expected),
+        Some(network) => {
+            let pace = Pace::measure(&job, network, options)?;
+            let coding = sample.time + pace.after_training(&job, network);
+            estimate.trains = true;
+            estimate.reason = format!("a network of {} parameters is kept if it pays", network.shape.parameters());
+            estimate.training = match options.time {
+                Some(time) => time.saturating_sub(coding).max(time / 10),
+                None => pace.training.time_for(network.training),
+            };
+            estimate.coding = coding;
+            estimate.memory_to_decompress = coding_memory(&job, Some(network));
+            estimate.memory = estimate.memory_to_decompress.max(training_memory(&job, network, options));
+        }
+    }
+    Ok(estimate)
+}
+
+/// Memory to code as many blocks at once as there are threads.
+fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
+    let longest = job.source.len().div_ceil(job.blocks.max(1) as usize);
+    let team = network.map_or(0, |network| network.shape.team_memory(network.lanes));
+    let block = Predictor::memory(&job.layout, job.tables, longest) + Predictor::FIXED_MEMORY + team;
+    let at_once = (job.threads.get() as u64).min(job.blocks.max(1).into());
+    network.map_or(0, |network| network.shape.memory()) + at_once * block
+}
+
+fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
+    let recipe = training_options(options).recipe;
+    let positions = (recipe.sequences * recipe.windows * usize::from(network.shape.window)) as u64;
+    let activations = positions * u64::from(network.shape.width) * TRAINING_ACTIVATION;
+    let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
+    learnt * TRAINING_BYTE + network.shape.parameters() as u64 * TRAINING_PARAMETER + activations
+}

@@ -1,0 +1,108 @@
+//! How long coding with a network takes and how large the archive becomes, measured on samples.
+
+use std::time::{Duration, Instant};
+
+use super::{Job, Model, Sample, total};
+use crate::error::Result;
+use crate::options::Options;
+use crate::parallel::in_order;
+use crate::plan::NetworkPlan;
+use crate::progress::Silent;
+use crate::train::{Budget, Training};
+
+/// Bytes that speed is measured on.
+const PIECE: usize = 192 << 10;
+/// Bytes that a network in training is tried on.
+const TRIAL: usize = 256 << 10;
+/// Training steps that are not timed and that are.
+const STEPS: [u32; 2] = [1, 3];
+
+/// How fast something goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    bytes: u64,
+    time: Duration,
+}
+
+impl Speed {
+    /// `bytes` were done in `time`.
+    pub fn new(bytes: u64, time: Duration) -> Self {
+        Self { bytes: bytes.max(1), time }
+    }
+
+    /// The time that `bytes` take.
+    pub fn time_for(self, bytes: u64) -> Duration {
+        let nanoseconds = self.time.as_nanos() * u128::from(bytes) / u128::from(self.bytes);
+        Duration::from_nanos(nanoseconds as u64)
+    }
+}
+
+/// What the phases take per byte with a network.
+pub struct Pace {
+    /// Training, by the bytes that are learnt from.
+    pub training: Speed,
+    /// One block on one thread, others being coded on the others.
+    alone: Speed,
+    /// One block on two threads.
+    pipelined: Speed,
+}
+
+impl Pace {
+    /// Trains and codes for about two seconds, with a network at its start: its speed does not depend on its weights.
+    pub fn measure(job: &Job, plan: &NetworkPlan, options: &Options) -> Result<Self> {
+        let begin = Instant::now();
+        let budget = Budget { bytes: u64::MAX, time: None };
+        let run = crate::train::TrainOptions { checkpoint: None, ..super::training_options(options) };
+        let mut training = Training::new(job.source, &job.layout, &plan.shape, &budget, &run, &Silent)?;
+        training.try_steps(STEPS[0])?;
+        let begin_of_steps = Instant::now();
+        training.try_steps(STEPS[1])?;
+        let time = begin_of_steps.elapsed();
+        job.progress.check()?;
+        let model = job.model(&training.weights()?, plan);
+        let learnt = u64::from(STEPS[1]) * training.step_bytes();
+
+        let piece = &job.source[..job.source.len().min(PIECE)];
+        let code = |copies: usize, pipelined: bool| -> Result<Speed> {
+            let begin = Instant::now();
+            let encode = |_| job.encode_silently(piece, Some(&model), pipelined);
+            in_order(copies, job.threads, encode, |_, _| Ok(()))?;
+            Ok(Speed::new(piece.len() as u64, begin.elapsed()))
+        };
+        let alone = code(job.threads.get().min(job.blocks.max(2) as usize), false)?;
+        let pipelined = code(1, true)?;
+        job.progress.note(&format!("speed was measured in {} ms", begin.elapsed().as_millis()));
+        Ok(Self { training: Speed::new(learnt, time), alone, pipelined })
+    }
+
+    /// The time from the end of training until the archive is checked.
+    pub fn after_training(&self, job: &Job, plan: &NetworkPlan) -> Duration {
+        let choosing = match plan.forced {
+            true => Duration::ZERO,
+            false => self.alone.time_for(job.network_sample().len() as u64),
+        };
+        let pass = self.pass(job);
+        if job.blocks == 1 && !plan.forced { choosing + pass } else { choosing + 2 * pass }
+    }
+
+    /// The time to encode or to decode all blocks.
+    fn pass(&self, job: &Job) -> Duration {
+        let speed = if job.is_pipelined() { self.pipelined } else { self.alone };
+        pass(job, speed)
+    }
+}
+
+/// The time to encode or to decode all blocks, where a thread has this `speed`.
+pub fn pass(job: &Job, speed: Speed) -> Duration {
+    let block = (job.source.len() as u64).div_ceil(u64::from(job.blocks.max(1)));
+    let turns = job.blocks.div_ceil(job.threads.get().min(1 << 20) as u32);
+    turns * speed.time_for(block)
+}
+
+/// About the length of the whole archive with the network `model`.
+pub fn archive_with(job: &Job, model: &Model, sample: &Sample) -> Result<u64> {
+    let trial = &job.source[..job.source.len().min(TRIAL)];
+    let with = total(&job.encode_silently(trial, Some(model), false)?);
+    let without = total(&job.encode_silently(trial, None, false)?).max(1);
+    Ok(sample.expected * with / without + model.section.len() as u64)
+}
