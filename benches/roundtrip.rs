@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nncz::{NetworkChoice, Options, Silent, compress, decompress};
+use nncz::{NetworkChoice, Options, Resources, Silent, compress, decompress};
 
 const FILE: &[u8] = include_bytes!("../examples/trips.csv");
 
@@ -11,8 +11,8 @@ fn roundtrip(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("roundtrip");
     group.sample_size(10).throughput(Throughput::Bytes(FILE.len() as u64));
     for level in [1, 3, 6, 9] {
-        let threads = NonZeroUsize::MIN;
-        let options = Options { level, threads, network: NetworkChoice::None, ..Options::default() };
+        let resources = Resources { threads: NonZeroUsize::MIN, ..Resources::default() };
+        let options = Options { level, resources, network: NetworkChoice::None, ..Options::default() };
         let pack = || {
             let mut archive = Vec::new();
             compress(FILE, &options, &mut archive, &Silent).expect("memory takes what is written");
@@ -23,7 +23,7 @@ fn roundtrip(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("decompress", level), |bencher| {
             bencher.iter(|| {
                 let mut restored = Vec::with_capacity(FILE.len());
-                decompress(&archive, threads, &mut restored, &Silent).expect("the archive is sound");
+                decompress(&archive, &resources, &mut restored, &Silent).expect("the archive is sound");
                 restored
             });
         });

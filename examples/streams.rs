@@ -12,7 +12,7 @@ use nncz::{Options, Silent, compress_stream, decompress_stream};
 fn main() -> nncz::Result<()> {
     let options = Options { level: 3, ..Options::default() };
     if std::env::args().any(|argument| argument == "-d") {
-        return decompress_stream(stdin().lock(), stdout().lock(), options.threads, &Silent);
+        return decompress_stream(stdin().lock(), stdout().lock(), &options.resources, &Silent);
     }
     let summary = compress_stream(stdin().lock(), stdout().lock(), &options, &Silent)?;
     eprintln!("{} → {} bytes", summary.original, summary.archive);

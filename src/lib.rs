@@ -21,6 +21,7 @@ mod decompress;
 mod error;
 pub mod layout;
 pub mod limits;
+mod machine;
 pub mod net;
 mod options;
 mod parallel;
@@ -33,9 +34,10 @@ pub mod train;
 
 #[cfg(feature = "train")]
 pub use compress::{Estimate, Summary, compress, estimate};
-pub use decompress::{decompress, verify};
+pub use container::{Mending, mend};
+pub use decompress::{Fill, Lost, Part, Salvage, decompress, extract, memory, salvage, verify};
 pub use error::{Error, ErrorKind, Result};
-pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options};
+pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options, Parity, Resources};
 pub use progress::{Phase, Progress, Silent};
 #[cfg(feature = "train")]
 pub use stream::compress_stream;

@@ -1,5 +1,7 @@
 //! What a level means: the shape of the network, how long it trains, the context tables, blocks and lanes.
 
+use std::num::NonZeroU64;
+
 use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
@@ -114,6 +116,13 @@ impl Plan {
                 forced: choice != NetworkChoice::Auto,
             }),
         }
+    }
+
+    /// The same plan for a file of `length` bytes with blocks of up to `longest` bytes, if that is asked for.
+    pub fn with_blocks_of(self, longest: Option<NonZeroU64>, length: u64) -> Self {
+        let Some(longest) = longest else { return self };
+        let blocks = length.div_ceil(longest.get().min(limits::BLOCK_LENGTH)).min(limits::BLOCKS);
+        Self { blocks: blocks as u32, ..self }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Compression and decompression over readers and writers.
 
 use std::io::{Read, Write};
-use std::num::NonZeroUsize;
 
 use crate::decompress::decompress;
 use crate::error::Result;
+use crate::options::Resources;
 use crate::progress::Progress;
 #[cfg(feature = "train")]
 use crate::{Options, Summary, compress::compress, decompress::verify};
@@ -25,7 +25,7 @@ use crate::{Options, Summary, compress::compress, decompress::verify};
 /// assert!(summary.archive < summary.original / 10);
 ///
 /// let mut restored = Vec::new();
-/// decompress_stream(&archive[..], &mut restored, options.threads, &Silent)?;
+/// decompress_stream(&archive[..], &mut restored, &options.resources, &Silent)?;
 /// assert_eq!(restored, rows.as_bytes());
 /// # Ok::<(), nncz::Error>(())
 /// ```
@@ -42,13 +42,13 @@ pub fn compress_stream(
     let (mut original, mut archive) = (Vec::new(), Vec::new());
     source.read_to_end(&mut original)?;
     let summary = compress(&original, options, &mut archive, progress)?;
-    verify(&archive, &original, options.threads, progress)?;
+    verify(&archive, &original, &options.resources, progress)?;
     sink.write_all(&archive)?;
     sink.flush()?;
     Ok(summary)
 }
 
-/// Decompresses the archive that `source` gives up to its end into `sink`, with blocks on up to `threads` threads.
+/// Decompresses the archive that `source` gives up to its end into `sink`.
 ///
 /// The archive and the blocks in work are held in memory. Every block is checked before its bytes are written.
 ///
@@ -57,11 +57,11 @@ pub fn compress_stream(
 pub fn decompress_stream(
     mut source: impl Read,
     mut sink: impl Write,
-    threads: NonZeroUsize,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<()> {
     let mut archive = Vec::new();
     source.read_to_end(&mut archive)?;
-    decompress(&archive, threads, &mut sink, progress)?;
+    decompress(&archive, resources, &mut sink, progress)?;
     Ok(sink.flush()?)
 }

@@ -1,12 +1,11 @@
 //! Damage is noticed: an archive that was changed anywhere gives an error or the right bytes, never others.
 #![cfg(feature = "train")]
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
 use nncz::container::{Archive, Method, Writer};
-use nncz::{ErrorKind, NetworkChoice, Options, Result, Silent, compress, decompress};
+use nncz::{ErrorKind, NetworkChoice, Options, Parity, Resources, Result, Silent, compress, decompress};
 
 /// The first `length` bytes of the example, in whole rows.
 fn rows(length: usize) -> Vec<u8> {
@@ -25,7 +24,7 @@ fn archive(source: &[u8], network: NetworkChoice) -> Vec<u8> {
 
 fn restored(archive: &[u8]) -> Result<Vec<u8>> {
     let mut restored = Vec::new();
-    decompress(archive, NonZeroUsize::MIN, &mut restored, &Silent).map(|()| restored)
+    decompress(archive, &Resources::default(), &mut restored, &Silent).map(|()| restored)
 }
 
 #[test]
@@ -53,14 +52,14 @@ fn every_flipped_byte_and_every_cut_of_a_20_kb_file_is_an_error() {
 fn rewritten(archive: &[u8], model: impl Fn(&mut Vec<u8>), payload: impl Fn(&mut [u8])) -> Vec<u8> {
     let archive = Archive::open(archive).unwrap();
     let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes, archive.header()).unwrap();
+    let mut writer = Writer::new(&mut bytes, archive.header(), Parity::None).unwrap();
     if let Some(content) = archive.model().unwrap() {
         let mut content = content.to_vec();
         model(&mut content);
         writer.model(&content).unwrap();
     }
-    for (i, block) in archive.blocks().iter().enumerate() {
-        let mut content = archive.payload(i).unwrap().to_vec();
+    for block in archive.blocks() {
+        let mut content = archive.payload(block).unwrap().to_vec();
         payload(&mut content);
         writer.block(&block.header, &content).unwrap();
     }
@@ -80,7 +79,7 @@ fn damage_under_right_checksums_is_noticed_in_the_restored_bytes() {
             Ok(bytes) => bytes == source,
             Err(error) => [ErrorKind::Damaged, ErrorKind::Limit].contains(&error.kind()),
         };
-        let length = opened.payload(0).unwrap().len();
+        let length = opened.payload(&opened.blocks()[0]).unwrap().len();
         for number in 0..tries {
             let at = number * length / tries;
             let changed = rewritten(&archive, |_| {}, |payload| payload[at] ^= 1 << (number % 8));

@@ -1,11 +1,9 @@
 //! A header may say anything about the columns of a table: the decoder follows it without a panic.
 
-use std::num::NonZeroUsize;
-
 use nncz::container::{BlockHeader, Header, Method, Writer};
 use nncz::layout::{Column, Format, Layout, Relation, Source};
 use nncz::predict::{Effort, Tables};
-use nncz::{ErrorKind, Silent, decompress};
+use nncz::{ErrorKind, Parity, Resources, Silent, decompress};
 use proptest::prelude::*;
 
 fn source() -> impl Strategy<Value = Source> {
@@ -55,14 +53,14 @@ proptest! {
         length in 0u64..4000,
         payload in prop::collection::vec(any::<u8>(), 0..2000),
     ) {
-        let header = Header { original: length.max(1), blocks: 1, level: 1, tables: Tables { bits: 10, effort: Effort::Normal }, layout };
+        let header = Header { original: length.max(1), blocks: 1, level: 1, network: false, tables: Tables { bits: 10, effort: Effort::Normal }, layout };
         let mut lengths = vec![0; lanes];
         lengths[0] = payload.len() as u64;
         let mut archive = Vec::new();
-        let mut writer = Writer::new(&mut archive, &header).unwrap();
-        writer.block(&BlockHeader { method: Method::Coded { lanes: lengths }, crc: 0 }, &payload).unwrap();
+        let mut writer = Writer::new(&mut archive, &header, Parity::None).unwrap();
+        writer.block(&BlockHeader { newlines: 0, method: Method::Coded { lanes: lengths }, crc: 0 }, &payload).unwrap();
         writer.finish().unwrap();
-        let outcome = decompress(&archive, NonZeroUsize::MIN, &mut std::io::sink(), &Silent);
+        let outcome = decompress(&archive, &Resources::default(), &mut std::io::sink(), &Silent);
         let kind = outcome.err().map(|error| error.kind());
         prop_assert!(matches!(kind, None | Some(ErrorKind::Damaged | ErrorKind::Limit)), "{kind:?}");
     }

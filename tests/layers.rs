@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, from the roof down. A room imports only those below it.
-const HOUSE: [&str; 19] = [
+const HOUSE: [&str; 20] = [
     "main",
     "cli",
     "lib",
@@ -23,6 +23,7 @@ const HOUSE: [&str; 19] = [
     "coder",
     "parallel",
     "options",
+    "machine",
     "progress",
     "error",
     "limits",

@@ -75,7 +75,7 @@ fn json_alone_is_on_standard_output() {
 fn help_fits_a_screen() {
     let folder = Folder::new();
     for (arguments, lines) in
-        [("help", 26), ("--help", 26), ("help compress", 30), ("compress -h", 30), ("d --help", 24)]
+        [("help", 26), ("--help", 26), ("help compress", 34), ("compress -h", 34), ("d --help", 27)]
     {
         let (code, output, _) = parts(folder.command(arguments).env("COLUMNS", "80").output().unwrap());
         let text = String::from_utf8(output).unwrap();

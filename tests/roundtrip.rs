@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use nncz::{NetworkChoice, Options, Silent, compress, decompress, verify};
+use nncz::{NetworkChoice, Options, Resources, Silent, compress, decompress, verify};
 use proptest::prelude::*;
 
-fn threads(number: usize) -> NonZeroUsize {
-    NonZeroUsize::new(number).unwrap()
+fn threads(number: usize) -> Resources {
+    Resources { threads: NonZeroUsize::new(number).unwrap(), ..Resources::default() }
 }
 
 fn packed(source: &[u8], options: &Options) -> Vec<u8> {
@@ -21,7 +21,7 @@ fn packed(source: &[u8], options: &Options) -> Vec<u8> {
 
 fn restored(archive: &[u8], number: usize) -> Vec<u8> {
     let mut restored = Vec::new();
-    decompress(archive, threads(number), &mut restored, &Silent).unwrap();
+    decompress(archive, &threads(number), &mut restored, &Silent).unwrap();
     restored
 }
 
@@ -88,12 +88,12 @@ fn a_long_run_of_one_byte_comes_back() {
 fn what_is_verified_is_the_source_itself() {
     let source = &example()[..50_000];
     let archive = packed(source, &level(1));
-    assert!(verify(&archive, source, threads(1), &Silent).is_ok());
+    assert!(verify(&archive, source, &threads(1), &Silent).is_ok());
     let mut other = source.to_vec();
     other[12_345] ^= 1;
-    let error = verify(&archive, &other, threads(1), &Silent).unwrap_err();
+    let error = verify(&archive, &other, &threads(1), &Silent).unwrap_err();
     assert!(error.to_string().contains("12345"), "{error}");
-    assert!(verify(&archive, &source[1..], threads(1), &Silent).is_err());
+    assert!(verify(&archive, &source[1..], &threads(1), &Silent).is_err());
 }
 
 proptest! {
@@ -114,7 +114,7 @@ proptest! {
 #[test]
 fn a_network_changes_no_byte_whatever_the_threads_and_instructions() {
     let source = &example()[..150_000];
-    let options = |number| Options { network: NetworkChoice::Width(32), threads: threads(number), ..level(6) };
+    let options = |number| Options { network: NetworkChoice::Width(32), resources: threads(number), ..level(6) };
     for trained_on in [1, 2] {
         let archive = packed(source, &options(trained_on));
         for number in [1, 2, 4] {
@@ -126,7 +126,7 @@ fn a_network_changes_no_byte_whatever_the_threads_and_instructions() {
 #[test]
 fn the_same_file_seed_and_level_on_one_thread_give_the_same_archive() {
     let source = &example()[..200_000];
-    let options = Options { network: NetworkChoice::Width(16), threads: threads(1), level: 4, ..Options::default() };
+    let options = Options { network: NetworkChoice::Width(16), resources: threads(1), level: 4, ..Options::default() };
     let [one, other] = [5, 5].map(|seed| packed(source, &Options { seed, ..options.clone() }));
     assert!(one == other);
     assert!(one != packed(source, &Options { seed: 6, ..options }));

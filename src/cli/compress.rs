@@ -86,7 +86,7 @@ impl Session {
             compressed?;
             sink.flush()?;
             let archive = Content::map(file)?;
-            let verified = nncz::verify(&archive, content, options.threads, &follower);
+            let verified = nncz::verify(&archive, content, &options.resources, &follower);
             source.check_unchanged()?;
             content.check_read()?;
             verified?;

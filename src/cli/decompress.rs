@@ -1,10 +1,10 @@
-//! `nncz decompress`, `cat`, `test` and `info`: what is done with an archive.
+//! `nncz decompress`, `cat` and `info`: what is done with an archive.
 
-use std::io::{self, BufWriter, Write};
-use std::num::NonZeroUsize;
+use std::io::{BufWriter, Write};
 
 use anyhow::Result;
 use nncz::container::Archive;
+use nncz::{Part, Resources};
 
 use super::files::{Content, Output, Place, Sink, Source};
 use super::progress::Follower;
@@ -12,63 +12,93 @@ use super::report::{self, Outcome};
 use super::{Session, args, targets};
 
 impl Session {
-    /// Restores one file, and removes its archive if that is asked for and the file stands.
-    pub(super) fn decompress(&self, place: &Place, args: &args::Output, threads: NonZeroUsize) -> Result<Outcome> {
+    /// Restores one file or a part of it, and removes its archive if that is asked for and the file stands.
+    pub(super) fn decompress(
+        &self,
+        place: &Place,
+        args: &args::Output,
+        part: &Part,
+        resources: &Resources,
+    ) -> Result<Outcome> {
         let source = Source::open(place)?;
-        let target = targets::of_decompress(&source, place, args)?;
+        let is_part = *part != Part::All;
+        let target = match &args.output {
+            None if is_part => Place::Standard,
+            _ => targets::of_decompress(&source, place, args)?,
+        };
         let output = self.create(&target, args, &source)?;
-        let content = source.content()?;
+        let name = place.name("standard input");
+        let content = self.archive(&name, &source)?;
         let original = Archive::open(&content)?.header().original;
-        output.check_space(original)?;
 
-        let (name, target) = (place.name("standard input"), target.name("standard output"));
-        match output {
-            Output::Draft(draft) => {
-                let mut sink = BufWriter::new(Sink::new(draft.file(), target.clone()));
-                let decoded = self.decode(&name, &content, threads, &mut sink);
-                drop(sink);
-                source.check_unchanged()?;
-                decoded?;
-                draft.publish(&source)?;
-            }
-            Output::Stream(stream) => {
-                let mut sink = Sink::new(stream, target.clone());
-                let result = self.decode(&name, &content, threads, &mut sink);
-                if !sink.is_broken_pipe {
-                    result?;
-                }
-            }
-        }
+        let target = target.name("standard output");
+        let length = if is_part { 0 } else { original };
+        self.write(&name, &source, &content, (output, &target), length, |sink, follower| {
+            Ok(nncz::extract(&content, part, resources, sink, follower)?)
+        })?;
         if args.rm {
             source.remove()?;
         }
-        Ok(report::decompressed(&name, &target, original, content.len() as u64))
-    }
-
-    /// Decodes one archive and writes nothing.
-    pub(super) fn test(&self, place: &Place, threads: NonZeroUsize) -> Result<Outcome> {
-        let content = Source::open(place)?.content()?;
-        let name = place.name("standard input");
-        let original = Archive::open(&content)?.header().original;
-        self.decode(&name, &content, threads, &mut io::sink())?;
-        Ok(report::tested(&name, original, content.len() as u64))
+        match is_part {
+            false => Ok(report::decompressed(&name, &target, original, content.len() as u64)),
+            true => Ok(report::extracted(&name, &target, original, content.len() as u64)),
+        }
     }
 
     /// Describes one archive.
     pub(super) fn info(&self, place: &Place) -> Result<Outcome> {
-        let content = Source::open(place)?.content()?;
-        report::info(&place.name("standard input"), &content)
+        let source = Source::open(place)?;
+        let name = place.name("standard input");
+        let content = self.archive(&name, &source)?;
+        report::info(&name, &content)
     }
 
-    fn decode(&self, name: &str, archive: &Content, threads: NonZeroUsize, sink: &mut dyn Write) -> Result<()> {
+    /// The bytes of an archive, mended as far as its parity can.
+    fn archive(&self, name: &str, source: &Source) -> Result<Content> {
+        let mut content = source.content()?;
+        if let Some(mending) = nncz::mend(&mut content)? {
+            report::mending(&mending).iter().for_each(|line| self.say(&format!("nncz: {name}: damaged: {line}")));
+            self.say(&format!("nncz: {name}: nncz repair writes it anew"));
+        }
+        Ok(content)
+    }
+
+    /// Lets `work` write an output of up to `length` bytes from `content`, and gives it its name when it is complete.
+    pub(super) fn write(
+        &self,
+        name: &str,
+        source: &Source,
+        content: &Content,
+        (output, target): (Output, &str),
+        length: u64,
+        work: impl FnOnce(&mut dyn Write, &Follower) -> Result<()>,
+    ) -> Result<()> {
+        output.check_space(length)?;
         let follower = Follower::new(name, self.talk, &self.interrupt);
-        let result = self.interrupt.during(|| {
-            let decoded = nncz::decompress(archive, threads, sink, &follower);
-            archive.check_read()?;
-            decoded?;
-            Ok(sink.flush()?)
-        });
-        follower.clear();
-        result
+        let during = |sink: &mut dyn Write| {
+            let result = self.interrupt.during(|| {
+                let worked = work(sink, &follower);
+                content.check_read()?;
+                worked?;
+                Ok(sink.flush()?)
+            });
+            follower.clear();
+            result
+        };
+        match output {
+            Output::Draft(draft) => {
+                let mut sink = BufWriter::new(Sink::new(draft.file(), target.to_owned()));
+                let written = during(&mut sink);
+                drop(sink);
+                source.check_unchanged()?;
+                written?;
+                draft.publish(source)
+            }
+            Output::Stream(stream) => {
+                let mut sink = Sink::new(stream, target.to_owned());
+                let written = during(&mut sink);
+                if sink.is_broken_pipe { Ok(()) } else { written }
+            }
+        }
     }
 }

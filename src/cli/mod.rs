@@ -16,6 +16,7 @@ mod progress;
 mod report;
 #[cfg(feature = "reports")]
 mod report_file;
+mod rescue;
 mod targets;
 mod usage;
 #[cfg(feature = "reports")]
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use nncz::ErrorKind;
+use nncz::{ErrorKind, Part};
 
 use self::args::{Command, Talk};
 use self::files::{Output, Place, Sink, Source};
@@ -82,7 +83,9 @@ impl Session {
             }
             Command::Decompress(args) => {
                 let operands = Operands::archives(&args.files, args.recursive, args.report);
-                self.each(&operands, |place| self.decompress(place, &args.output, args.threads.count()))
+                self.each(&operands, |place| {
+                    self.decompress(place, &args.output, &args.part(), &args.machine.resources())
+                })
             }
             Command::Cat(args) => {
                 let output = args::Output { stdout: true, ..Default::default() };
@@ -91,11 +94,20 @@ impl Session {
                     interrupt: Arc::clone(&self.interrupt),
                 };
                 let operands = Operands::new(&args.files, None, false);
-                quiet.each(&operands, |place| quiet.decompress(place, &output, args.threads.count()))
+                let resources = args.machine.resources();
+                quiet.each(&operands, |place| quiet.decompress(place, &output, &Part::All, &resources))
             }
             Command::Test(args) => {
                 let operands = Operands::archives(&args.files, args.recursive, args.report);
-                self.each(&operands, |place| self.test(place, args.threads.count()))
+                self.each(&operands, |place| self.test(place, &args.machine.resources()))
+            }
+            Command::Salvage(args) => {
+                let operands = Operands::new(&args.files, None, args.report.json);
+                self.each(&operands, |place| self.salvage(place, args))
+            }
+            Command::Repair(args) => {
+                let operands = Operands::new(&args.files, None, args.report.json);
+                self.each(&operands, |place| self.repair(place, &args.output.keeping()))
             }
             Command::Info(args) => {
                 let operands = Operands::archives(&args.files, args.recursive, args.report);

@@ -43,6 +43,14 @@ pub fn of_decompress(source: &Source, place: &Place, args: &args::Output) -> Res
     Ok(Place::Path(path.with_extension("")))
 }
 
+/// The file beside an archive whose name ends in `suffix` instead of .nncz.
+pub fn beside(source: &Source, place: &Place, args: &args::Output, suffix: &str) -> Result<Place> {
+    match of_decompress(source, place, args)? {
+        Place::Path(path) if explicit(place, args).is_none() => Ok(Place::Path(with_suffix(&path, suffix))),
+        target => Ok(target),
+    }
+}
+
 /// Where a training whose archive goes to `target` keeps its state.
 pub fn of_training(target: &Path) -> PathBuf {
     with_suffix(target, TRAINING_SUFFIX)

@@ -1,12 +1,13 @@
 //! From what was typed to arguments that make sense together, or to a message that says what would.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
+use nncz::Part;
 
-use super::args::{Arguments, Command};
+use super::args::{Arguments, Command, PlainOutput, Report};
 
 /// The name under which the command is `nncz cat`.
 const CAT: &str = "nnczcat";
@@ -73,6 +74,8 @@ fn check(command: &Command) -> Result<(), &'static str> {
     let (files, output, recursive, report) = match command {
         Command::Compress(args) => (&args.files, &args.output, args.recursive, args.report),
         Command::Decompress(args) => (&args.files, &args.output, args.recursive, args.report),
+        Command::Salvage(args) => return check_plain(&args.files, &args.output, args.report),
+        Command::Repair(args) => return check_plain(&args.files, &args.output, args.report),
         _ => return Ok(()),
     };
     let has_standard_input = files.is_empty() || files.iter().any(|file| file.as_os_str() == "-");
@@ -91,6 +94,12 @@ fn check(command: &Command) -> Result<(), &'static str> {
             return Err("--resume needs a FILE and a file to write, to save the state of training beside it");
         }
     }
+    if let Command::Decompress(args) = command
+        && args.part() != Part::All
+        && output.rm
+    {
+        return Err("--rm is not for a part of the original");
+    }
     let writes = !matches!(command, Command::Compress(args) if args.dry_run);
     if report.json && to_standard_output && writes {
         return Err("--json and the output cannot both go to standard output; name a file with -o");
@@ -99,4 +108,16 @@ fn check(command: &Command) -> Result<(), &'static str> {
         return Err("--rm needs a FILE to remove and a file to write");
     }
     Ok(())
+}
+
+fn check_plain(files: &[PathBuf], output: &PlainOutput, report: Report) -> Result<(), &'static str> {
+    let to_standard_output =
+        output.stdout || output.output.as_deref().map_or(files.is_empty(), |path| path == Path::new("-"));
+    match files.len() {
+        2.. if output.output.is_some() => Err("--output takes the output of one FILE only"),
+        _ if report.json && to_standard_output => {
+            Err("--json and the output cannot both go to standard output; name a file with -o")
+        }
+        _ => Ok(()),
+    }
 }

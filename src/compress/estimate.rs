@@ -1,5 +1,6 @@
 //! What a compression will take, from a quick probe.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::pace::{self, Pace, Speed};
@@ -80,6 +81,36 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
         }
     }
     Ok(estimate)
+}
+
+/// Takes no more threads than may each code a block in the memory allowed, and a network only if training it fits.
+///
+/// # Errors
+/// [`crate::ErrorKind::Limit`] if one thread does not fit, or a network that was insisted on.
+pub fn fit_memory<'a>(
+    job: &mut Job,
+    network: Option<&'a NetworkPlan>,
+    options: &Options,
+) -> Result<Option<&'a NetworkPlan>> {
+    let (planned, resources) = (job.threads, &options.resources);
+    let mut fit = |network: Option<&NetworkPlan>| {
+        job.threads = NonZeroUsize::MIN;
+        resources.check_memory(coding_memory(job, network))?;
+        let useful = 2 * job.blocks.max(1) as usize;
+        job.threads = planned.min(NonZeroUsize::new(useful).unwrap_or(planned));
+        while coding_memory(job, network) > resources.memory {
+            job.threads = NonZeroUsize::new(job.threads.get() - 1).unwrap_or(NonZeroUsize::MIN);
+        }
+        network.map_or(Ok(()), |network| resources.check_memory(training_memory(job, network, options)))
+    };
+    match fit(network) {
+        Err(error) if network.is_some_and(|network| !network.forced) => {
+            job.progress.warning(&format!("no network is trained: {error}"));
+        }
+        result => return result.map(|()| network),
+    }
+    job.threads = planned;
+    fit_memory(job, None, options)
 }
 
 /// Memory to code as many blocks at once as there are threads.

@@ -46,16 +46,19 @@ const NETWORK_SAMPLE: usize = 4 << 20;
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
     let (mut job, plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample()?;
-    let chosen = match &plan.network {
-        Some(network) if network.is_worth_a_try(sample.expected) => job.train(network, options, &sample)?,
-        other => {
-            if let Some(network) = other {
-                progress.note(&network.refusal(sample.expected));
-            }
-            Chosen { model: None, only_block: sample.only_block }
+    let network = plan.network.as_ref().filter(|network| match network.is_worth_a_try(sample.expected) {
+        true => true,
+        false => {
+            progress.note(&network.refusal(sample.expected));
+            false
         }
+    });
+    let network = estimate::fit_memory(&mut job, network, options)?;
+    let chosen = match network {
+        Some(network) => job.train(network, options, &sample)?,
+        None => Chosen { model: None, only_block: sample.only_block },
     };
-    let archive = job.write(options.level, chosen, sink)?;
+    let archive = job.write(options, chosen, sink)?;
     Ok(Summary { original: source.len() as u64, archive })
 }
 
@@ -103,13 +106,13 @@ type Encoded = Vec<Vec<u8>>;
 impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
-        let plan = Plan::new(options.level, options.network, source);
+        let plan = Plan::new(options.level, options.network, source).with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,
             layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
             tables: plan.tables,
             blocks: plan.blocks,
-            threads: options.threads,
+            threads: options.resources.threads,
             instructions: Instructions::choose()?,
             progress,
             begin: Instant::now(),
@@ -208,16 +211,17 @@ impl<'a> Job<'a> {
     }
 
     /// Encodes all blocks and writes the archive; returns its length.
-    fn write(&self, level: u8, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
+    fn write(&self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
         let Chosen { model, only_block } = chosen;
         let header = Header {
             original: self.source.len() as u64,
             blocks: self.blocks,
-            level,
+            level: options.level,
+            network: model.is_some(),
             tables: self.tables,
             layout: self.layout.clone(),
         };
-        let mut writer = Writer::new(sink, &header)?;
+        let mut writer = Writer::new(sink, &header, options.parity)?;
         if let Some(model) = &model {
             writer.model(&model.section)?;
         }
@@ -265,7 +269,7 @@ impl<'a> Job<'a> {
 fn training_options(options: &Options) -> train::TrainOptions {
     train::TrainOptions {
         seed: options.seed,
-        threads: options.threads.get(),
+        threads: options.resources.threads.get(),
         device: options.device,
         recipe: train::Recipe::default(),
         checkpoint: options.checkpoint.clone(),
@@ -274,12 +278,12 @@ fn training_options(options: &Options) -> train::TrainOptions {
 
 /// The block as it is written: coded, or stored if that is not longer.
 fn seal(bytes: &[u8], streams: Encoded) -> (BlockHeader, Vec<u8>) {
-    let crc = crc32fast::hash(bytes);
+    let (crc, newlines) = (crc32fast::hash(bytes), memchr::memchr_iter(b'\n', bytes).count() as u64);
     if total(&streams) >= bytes.len() as u64 {
-        return (BlockHeader { method: Method::Stored, crc }, bytes.to_vec());
+        return (BlockHeader { newlines, method: Method::Stored, crc }, bytes.to_vec());
     }
     let lanes = streams.iter().map(|stream| stream.len() as u64).collect();
-    (BlockHeader { method: Method::Coded { lanes }, crc }, streams.concat())
+    (BlockHeader { newlines, method: Method::Coded { lanes }, crc }, streams.concat())
 }
 
 fn total(streams: &Encoded) -> u64 {

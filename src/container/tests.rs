@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::layout::{Column, Format, Relation, Source};
+use crate::options::Parity;
 use crate::predict::Effort;
 
 /// An archive taken apart: everything that a decoder uses.
@@ -13,9 +14,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn write(&self) -> Vec<u8> {
+    fn write(&self, parity: Parity) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes, &self.header).unwrap();
+        let mut writer = Writer::new(&mut bytes, &self.header, parity).unwrap();
         if let Some(model) = &self.model {
             writer.model(model).unwrap();
         }
@@ -27,19 +28,27 @@ impl Parts {
 
     fn read(bytes: &[u8]) -> Result<Self> {
         let archive = Archive::open(bytes)?;
-        let blocks = archive.blocks().iter().enumerate();
+        archive.check_complete()?;
+        let blocks = archive.blocks().iter();
         Ok(Self {
             header: archive.header().clone(),
             model: archive.model()?.map(<[u8]>::to_vec),
             blocks: blocks
-                .map(|(i, block)| Ok((block.header.clone(), archive.payload(i)?.to_vec())))
+                .map(|block| Ok((block.header.clone(), archive.payload(block)?.to_vec())))
                 .collect::<Result<_>>()?,
         })
     }
 }
 
 fn header(original: u64, blocks: u32) -> Header {
-    Header { original, blocks, level: 6, tables: Tables { bits: 22, effort: Effort::Quick }, layout: Layout::Plain }
+    Header {
+        original,
+        blocks,
+        level: 6,
+        network: false,
+        tables: Tables { bits: 22, effort: Effort::Quick },
+        layout: Layout::Plain,
+    }
 }
 
 fn coded(lanes: &[u64]) -> Method {
@@ -48,47 +57,127 @@ fn coded(lanes: &[u64]) -> Method {
 
 /// `original` in `blocks` blocks, stored and coded by turns; the container does not care what a coded payload means.
 fn sample(original: &[u8], blocks: u32, model: Option<Vec<u8>>) -> Parts {
-    let header = header(original.len() as u64, blocks);
+    let header = Header { network: model.is_some(), ..header(original.len() as u64, blocks) };
     let blocks = (0..blocks)
         .map(|number| {
             let range = header.range(number);
             let bytes = original[range.start as usize..range.end as usize].to_vec();
-            let length = bytes.len() as u64;
+            let length = bytes.len() as u64 - 1;
             let method = [Method::Stored, coded(&[length]), coded(&[0, length / 2, length - length / 2])]
                 [number as usize % 3]
                 .clone();
-            (BlockHeader { method, crc: crc32fast::hash(&bytes) }, bytes)
+            let payload = bytes[usize::from(method != Method::Stored)..].to_vec();
+            let newlines = if blocks > 1 { number.into() } else { 0 };
+            (BlockHeader { newlines, method, crc: crc32fast::hash(&bytes) }, payload)
         })
         .collect();
     Parts { header, model, blocks }
 }
 
-/// The archive that a Python script made from FORMAT.md with zlib's CRC-32: `abcdefg` in two blocks, with a model.
+/// The archive that a Python script made from FORMAT.md with zlib's CRC-32: `abcdefg` in two blocks, with a model; the
+/// parity of so few bytes is a copy of them.
 fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut bytes = hex("894e4e435a0d0a1a010807020616012c0000883047954dc801");
-    bytes.extend(0..200);
-    bytes.extend(hex("06712ff1420000c2412435fab316ca616263c2412435"));
-    bytes.extend(hex("4201020102598e6d3ba2f9fe1f78797a67ba8eeb"));
-    bytes.extend(hex("491214a66a2a311055dd0a0b0000005a434e4e"));
-    bytes
+    let mut front = hex("894e4e435a0d0a1a020807028616012c0000539fc0604dc80159e434bd");
+    front.extend(0..200);
+    front.extend(hex("d98b062b"));
+    let blocks = hex("42000000c2412435c241243526da6266616263420105020102598e6d3b67ba8eeb52b0d03278797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165df62bf05200000005a434e4e");
+    let table = hex("50539fc060b902e901910265f01b1c68c1630cb5c1630cb5b27d4b55");
+    let padding = vec![0; (front.len() + index.len()) % 2];
+    [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
 
 #[test]
 fn the_format_is_what_its_description_says() {
     let layout = Layout::Delimited { delimiter: b',', quote: None, columns: Vec::new() };
     let parts = Parts {
-        header: Header { layout, ..header(7, 2) },
+        header: Header { layout, network: true, ..header(7, 2) },
         model: Some((0..200).collect()),
         blocks: vec![
-            (BlockHeader { method: Method::Stored, crc: 891568578 }, b"abc".to_vec()),
-            (BlockHeader { method: coded(&[1, 2]), crc: 997035609 }, b"xyz".to_vec()),
+            (BlockHeader { newlines: 0, method: Method::Stored, crc: 891568578 }, b"abc".to_vec()),
+            (BlockHeader { newlines: 5, method: coded(&[1, 2]), crc: 997035609 }, b"xyz".to_vec()),
         ],
     };
-    assert_eq!(parts.write(), golden());
-    assert_eq!(Parts::read(&golden()).unwrap(), parts);
+    let golden = golden();
+    assert_eq!(Parts::read(&golden).unwrap(), parts);
+    assert!(Archive::open(&golden).unwrap().is_sound());
+
+    let plan = parity::Plan { kind: Parity::Vital, archive: 313, front: 233, index: 273 };
+    let mut encoder = parity::Encoder::new(Parity::Vital);
+    encoder.push(&golden[..233]).unwrap();
+    encoder.push(&golden[273..313]).unwrap();
+    let header_crc = u32::from_le_bytes(golden[18..22].try_into().unwrap());
+    assert_eq!(encoder.finish(&plan, header_crc).unwrap(), golden[313..]);
+    let without = parts.write(Parity::None);
+    assert_eq!(without[..273], golden[..273]);
+    assert_eq!(without.len(), 313);
+}
+
+#[test]
+fn parity_restores_header_model_and_index() {
+    for range in [0..233, 100..101, 273..313, 17..20] {
+        let mut damaged = golden();
+        damaged[range.clone()].iter_mut().for_each(|byte| *byte ^= 0x55);
+        let mending = mend(&mut damaged).unwrap().unwrap();
+        assert_eq!(mending, Mending { mended: vec![0..233, 273..313], lost: vec![], parity: 0 });
+        assert_eq!(damaged, golden(), "{range:?}");
+    }
+}
+
+#[test]
+fn parity_for_everything_restores_any_burst_as_long_as_its_share() {
+    let original: Vec<u8> = (0..40_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes = sample(&original, 7, Some(vec![3; 5000])).write(Parity::Whole(10));
+    assert!(mend(&mut bytes.clone()).unwrap().is_none());
+    // Five shards of parity: a burst of three shards' length damages four, or five where the last one is short.
+    for start in (0..bytes.len() - 3072).step_by(997) {
+        let mut damaged = bytes.clone();
+        damaged[start..start + 3072].fill(0xa5);
+        let mending = mend(&mut damaged).unwrap().unwrap();
+        let read = Parts::read(&damaged).unwrap();
+        assert!(mending.lost.is_empty(), "burst at {start}: {mending:?}");
+        let mut repaired = Vec::new();
+        rewrite(&Archive::open(&damaged).unwrap(), &mut repaired).unwrap();
+        assert_eq!(repaired, bytes, "burst at {start}, {} blocks", read.blocks.len());
+    }
+    let mut damaged = bytes.clone();
+    damaged[1000..9000].fill(0xa5);
+    assert!(!mend(&mut damaged).unwrap().unwrap().lost.is_empty());
+}
+
+#[test]
+fn blocks_are_found_without_index_behind_garbage_and_before_a_cut() {
+    let original: Vec<u8> = (0..9_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let parts = sample(&original, 9, None);
+    let bytes = parts.write(Parity::None);
+    let sound = |bytes: &[u8]| -> Vec<u32> {
+        let archive = Archive::open(bytes).unwrap();
+        let blocks = archive.blocks().iter().filter(|block| {
+            let payload = archive.payload(block);
+            payload.is_ok_and(|payload| payload == parts.blocks[block.number as usize].1)
+        });
+        blocks.map(|block| block.number).collect()
+    };
+    let garbage = &bytes[3000..3333];
+    for at in (40..bytes.len()).step_by(97) {
+        let spliced = [&bytes[..at], garbage, &bytes[at..]].concat();
+        assert!(sound(&spliced).len() >= 8, "{garbage:?} at {at}: {:?}", sound(&spliced));
+        let cut = sound(&bytes[..at]);
+        assert!(cut.len() >= (at - 40) / 1030, "cut at {at}: {cut:?}");
+        let without = [&bytes[..at], &bytes[bytes.len().min(at + 50)..]].concat();
+        assert!(sound(&without).len() >= 7, "50 bytes missing at {at}");
+    }
+    // The index has a copy of a header.
+    let at = bytes.len() / 2;
+    let start = (at..).find(|&at| bytes[at] == b'B' && bytes[at + 1] == 5).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[start..start + 20].fill(0);
+    assert_eq!(sound(&damaged).len(), 9);
+    assert_eq!(Parts::read(&damaged).unwrap(), parts);
+    assert!(!Archive::open(&damaged).unwrap().is_sound());
 }
 
 #[test]
@@ -122,8 +211,8 @@ fn a_small_archive_has_at_most_40_bytes_around_its_payload() {
         layout: Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
         ..header(65_000, 1)
     };
-    let block = BlockHeader { method: coded(&[9000]), crc: 1 };
-    let bytes = Parts { header, model: None, blocks: vec![(block, vec![0; 9000])] }.write();
+    let block = BlockHeader { newlines: 0, method: coded(&[9000]), crc: 1 };
+    let bytes = Parts { header, model: None, blocks: vec![(block, vec![0; 9000])] }.write(Parity::None);
     assert!(bytes.len() <= 9040, "{} bytes", bytes.len() - 9000);
 }
 
@@ -132,20 +221,34 @@ fn any_flipped_byte_and_any_cut_is_noticed() {
     let small = sample(b"one block only", 1, None);
     let empty = sample(b"", 0, None);
     let several = sample(b"a few bytes in four blocks", 4, Some(b"weights".to_vec()));
-    for parts in [small, empty, several] {
-        let bytes = parts.write();
-        assert_eq!(Parts::read(&bytes).unwrap(), parts);
+    for (parts, parity) in [
+        (&small, Parity::None),
+        (&empty, Parity::None),
+        (&several, Parity::None),
+        (&small, Parity::Whole(5)),
+        (&several, Parity::Whole(50)),
+    ] {
+        let bytes = parts.write(parity);
+        let check = |damaged: &[u8], what: &str| {
+            let is_sound = Archive::open(damaged).is_ok_and(|archive| archive.is_sound());
+            // A cut at the very end of the blocks leaves an archive without index and parity.
+            assert!(!is_sound || parity != Parity::None && parts.blocks.len() == 1, "{what}");
+            assert!(Parts::read(damaged).is_ok_and(|read| read == *parts) || Parts::read(damaged).is_err(), "{what}");
+        };
+        assert_eq!(Parts::read(&bytes).unwrap(), *parts);
+        assert!(Archive::open(&bytes).unwrap().is_sound());
         for length in 0..bytes.len() {
-            assert!(Parts::read(&bytes[..length]).is_err(), "cut at {length}");
+            check(&bytes[..length], &format!("cut at {length}"));
         }
         for at in 0..bytes.len() {
             for flip in 1..=255 {
                 let mut damaged = bytes.clone();
                 damaged[at] ^= flip;
-                assert!(Parts::read(&damaged).is_err(), "byte {at} flipped by {flip}");
+                check(&damaged, &format!("byte {at} flipped by {flip}"));
             }
         }
-        assert!(Parts::read(&[&bytes[..], b"\0"].concat()).is_err(), "trailing byte");
+        let more = [&bytes[..], b"\0"].concat();
+        assert!(Parts::read(&more).is_err(), "trailing byte");
     }
 }
 
@@ -167,7 +270,7 @@ fn errors_tell_foreign_newer_and_damaged_archives_apart() {
     assert!(message.contains("newer nncz"), "{message}");
 
     let mut damaged = golden();
-    let second_payload = damaged.len() - 19 - 7;
+    let second_payload = 273 - 3;
     damaged[second_payload] ^= 1;
     let (kind, message) = kind_and_message(&damaged);
     assert_eq!(kind, ErrorKind::Damaged);
@@ -177,10 +280,14 @@ fn errors_tell_foreign_newer_and_damaged_archives_apart() {
 #[test]
 fn sections_of_another_archive_do_not_fit() {
     let (one, other) = (sample(b"the one", 1, None), sample(b"another", 1, None));
-    let (one, mut other) = (Parts { header: Header { level: 1, ..one.header.clone() }, ..one }.write(), other.write());
+    let (one, mut other) = (
+        Parts { header: Header { level: 1, ..one.header.clone() }, ..one }.write(Parity::None),
+        other.write(Parity::None),
+    );
     let header_length = Archive::open(&one).unwrap().header_length();
     other.splice(..header_length, one[..header_length].iter().copied());
-    assert_eq!(Archive::open(&other).unwrap_err().kind(), ErrorKind::Damaged);
+    assert_eq!(Parts::read(&other).unwrap_err().kind(), ErrorKind::Damaged);
+    assert!(Archive::open(&other).unwrap().blocks().is_empty());
 }
 
 #[test]
@@ -195,14 +302,15 @@ fn hostile_sizes_are_refused() {
             let mut section = vec![BLOCK_TAG, lanes.len() as u8];
             lanes.iter().for_each(|&lane| varint::write(lane, &mut section));
             section.extend(block.crc.to_le_bytes());
+            section.extend(crc32fast::hash(&payload).to_le_bytes());
             section.extend(section_crc(header_crc, &section).to_le_bytes());
             section.extend_from_slice(&payload);
-            section.extend(crc32fast::hash(&payload).to_le_bytes());
             bytes.extend(section);
         }
-        Archive::open(&bytes).map(drop).map_err(|error| error.kind())
+        let opened = Archive::open(&bytes).and_then(|archive| archive.check_complete());
+        opened.map_err(|error| error.kind())
     };
-    let block = |lanes: &[u64]| vec![(BlockHeader { method: coded(lanes), crc: 0 }, vec![0; 30])];
+    let block = |lanes: &[u64]| vec![(BlockHeader { newlines: 0, method: coded(lanes), crc: 0 }, vec![0; 30])];
 
     assert_eq!(kind(header(100, 1), block(&[30])), Ok(()));
     assert_eq!(kind(header(limits::BLOCK_LENGTH + 1, 1), vec![]), Err(ErrorKind::Limit));
@@ -239,13 +347,13 @@ proptest! {
     ) {
         let blocks = blocks.min(original.len() as u32);
         let parts = sample(&original, blocks, if blocks > 0 { model } else { None });
-        let bytes = parts.write();
+        let bytes = parts.write(Parity::None);
         prop_assert_eq!(Parts::read(&bytes).unwrap(), parts);
         let archive = Archive::open(&bytes).unwrap();
-        for (i, block) in archive.blocks().iter().enumerate() {
+        for block in archive.blocks() {
             let range = block.original.start as usize..block.original.end as usize;
-            archive.check_restored(i, &original[range]).unwrap();
-            prop_assert!(archive.check_restored(i, b"something else").is_err());
+            archive.check_restored(block, &original[range]).unwrap();
+            prop_assert!(archive.check_restored(block, b"something else").is_err());
         }
     }
 
@@ -256,7 +364,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
     ) {
         let parts = sample(&original, blocks.min(original.len() as u32), Some(vec![7; 50]));
-        let mut bytes = parts.write();
+        let mut bytes = parts.write(Parity::None);
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

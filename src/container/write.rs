@@ -4,26 +4,31 @@ use std::io::Write;
 
 use bincode::Options;
 
+use super::parity::{Encoder, Plan};
 use super::{
-    BLOCK_TAG, BlockHeader, END, Header, INDEX_TAG, MAGIC, MODEL_TAG, Method, VERSION, check_limit, combined_crc,
-    section_crc, varint,
+    BlockHeader, END, Header, INDEX_TAG, MAGIC, MODEL_TAG, Method, VERSION, check_limit, combined_crc, section_crc,
+    varint,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
+use crate::options::Parity;
 
 /// Writes one archive: the header at once, then the model if there is one, then every block in order.
 pub struct Writer<W> {
     sink: W,
     header: Header,
     header_crc: u32,
+    parity: Parity,
+    encoder: Encoder,
     written: u64,
-    /// Length in the archive, length of the original bytes and their CRC-32, by block.
-    blocks: Vec<(u64, u64, u32)>,
+    /// Length of header and model.
+    front: u64,
+    blocks: Vec<(BlockHeader, u32)>,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes magic, version and header. Errors: a size in `header` over its limit; what `sink` says.
-    pub fn new(sink: W, header: &Header) -> Result<Self> {
+    pub fn new(sink: W, header: &Header, parity: Parity) -> Result<Self> {
         header.check()?;
         let body = bincode::DefaultOptions::new()
             .with_limit(limits::HEADER_LENGTH)
@@ -36,19 +41,30 @@ impl<W: Write> Writer<W> {
         let header_crc = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&header_crc.to_le_bytes());
 
-        let mut writer = Self { sink, header: header.clone(), header_crc, written: 0, blocks: Vec::new() };
-        writer.put(&bytes)?;
+        let encoder = Encoder::new(parity);
+        let header = header.clone();
+        let mut writer = Self { sink, header, header_crc, parity, encoder, written: 0, front: 0, blocks: Vec::new() };
+        writer.put_vital(&bytes)?;
+        writer.front = writer.written;
         Ok(writer)
     }
 
     /// Writes the model section, before the first block.
+    ///
+    /// # Panics
+    /// If it comes after a block, or the header says that there is none.
     pub fn model(&mut self, content: &[u8]) -> Result<()> {
+        assert!(self.header.network, "the header says that there is a model");
         assert!(self.blocks.is_empty(), "the model section comes before the blocks");
         check_limit("bytes of model", content.len() as u64, limits::MODEL_LENGTH)?;
         let mut bytes = vec![MODEL_TAG];
         varint::write(content.len() as u64, &mut bytes);
+        bytes.extend_from_slice(&section_crc(self.header_crc, &bytes).to_le_bytes());
         bytes.extend_from_slice(content);
-        self.put_section(&bytes)
+        bytes.extend_from_slice(&section_crc(self.header_crc, content).to_le_bytes());
+        self.put_vital(&bytes)?;
+        self.front = self.written;
+        Ok(())
     }
 
     /// Writes the next block.
@@ -58,58 +74,78 @@ impl<W: Write> Writer<W> {
     pub fn block(&mut self, block: &BlockHeader, payload: &[u8]) -> Result<()> {
         let number = self.blocks.len() as u32;
         assert!(number < self.header.blocks, "more blocks than the header says");
-        let range = self.header.range(number);
-        let start = self.written;
-        let mut bytes = vec![BLOCK_TAG];
-        if self.header.blocks > 1 {
-            varint::write(number.into(), &mut bytes);
+        if let Method::Coded { lanes } = &block.method {
+            assert!((1..=limits::LANES).contains(&lanes.len()), "between one and {} lanes", limits::LANES);
         }
-        let expected = match &block.method {
-            Method::Stored => {
-                bytes.push(0);
-                range.end - range.start
-            }
-            Method::Coded { lanes } => {
-                assert!((1..=limits::LANES).contains(&lanes.len()), "between one and {} lanes", limits::LANES);
-                bytes.push(lanes.len() as u8);
-                lanes.iter().for_each(|&length| varint::write(length, &mut bytes));
-                lanes.iter().sum()
-            }
-        };
+        let expected = block.payload_length(&self.header, number);
         assert_eq!(payload.len() as u64, expected, "the payload's length is what its header says");
-        bytes.extend_from_slice(&block.crc.to_le_bytes());
-        self.put_section(&bytes)?;
+        let payload_crc = crc32fast::hash(payload);
+        let bytes = block.bytes(&self.header, number, payload_crc);
+        self.put(&bytes)?;
+        self.put(&section_crc(self.header_crc, &bytes).to_le_bytes())?;
         self.put(payload)?;
-        self.put(&crc32fast::hash(payload).to_le_bytes())?;
-        self.blocks.push((self.written - start, range.end - range.start, block.crc));
+        self.blocks.push((block.clone(), payload_crc));
         Ok(())
     }
 
-    /// Writes the index, if there are blocks enough for one, and returns the archive's length.
+    /// Writes index and parity, as far as there is reason for them, and returns the archive's length.
     ///
     /// # Panics
     /// If there are fewer blocks than the header says.
     pub fn finish(mut self) -> Result<u64> {
         assert_eq!(self.blocks.len(), self.header.blocks as usize, "fewer blocks than the header says");
-        if self.blocks.len() > 1 {
-            let mut bytes = vec![INDEX_TAG];
-            self.blocks.iter().for_each(|&(length, _, _)| varint::write(length, &mut bytes));
-            let whole = combined_crc(self.blocks.iter().map(|&(_, length, crc)| (length, crc)));
-            bytes.extend_from_slice(&whole.to_le_bytes());
-            self.put_section(&bytes)?;
-            self.put(&(bytes.len() as u32 + 4).to_le_bytes())?;
-            self.put(&END)?;
+        let (front, index) = (self.front, self.written);
+        let length = self.index(Parity::None).len() as u64;
+        let plan = |kind| Plan { kind, archive: index + length, front, index };
+        if self.parity == Parity::Vital && !self.is_small(plan(Parity::Vital).length()) {
+            self.parity = Parity::None;
+        }
+        if self.blocks.len() > 1 || self.parity != Parity::None {
+            self.put_vital(&self.index(self.parity))?;
+        }
+        if self.parity != Parity::None {
+            let encoder = std::mem::replace(&mut self.encoder, Encoder::new(Parity::None));
+            let parity = encoder.finish(&plan(self.parity), self.header_crc)?;
+            self.put_unprotected(&parity)?;
         }
         self.sink.flush()?;
         Ok(self.written)
     }
 
-    fn put_section(&mut self, bytes: &[u8]) -> Result<()> {
-        self.put(bytes)?;
-        self.put(&section_crc(self.header_crc, bytes).to_le_bytes())
+    fn index(&self, parity: Parity) -> Vec<u8> {
+        let mut bytes = vec![INDEX_TAG];
+        self.blocks.iter().for_each(|(block, payload_crc)| block.write(&self.header, *payload_crc, &mut bytes));
+        let whole = combined_crc(&self.header, self.blocks.iter().map(|(block, _)| block.crc));
+        bytes.extend_from_slice(&whole.to_le_bytes());
+        bytes.push(parity.code());
+        bytes.extend_from_slice(&section_crc(self.header_crc, &bytes).to_le_bytes());
+        bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&END);
+        bytes
+    }
+
+    /// Whether parity of this length may be added unasked: weights are worth 2 % of an archive, the rest 0.3 %.
+    fn is_small(&self, parity: u64) -> bool {
+        let thousandths = if self.header.network { 20 } else { 3 };
+        parity * 1000 <= self.written * thousandths
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        if matches!(self.parity, Parity::Whole(_)) {
+            self.encoder.push(bytes)?;
+        }
+        self.put_unprotected(bytes)
+    }
+
+    /// Writes what any parity protects.
+    fn put_vital(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.parity != Parity::None {
+            self.encoder.push(bytes)?;
+        }
+        self.put_unprotected(bytes)
+    }
+
+    fn put_unprotected(&mut self, bytes: &[u8]) -> Result<()> {
         self.sink.write_all(bytes)?;
         self.written += bytes.len() as u64;
         Ok(())

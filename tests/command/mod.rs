@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use nncz::Parity;
 use nncz::container::{BlockHeader, Header, Method, Writer};
 use nncz::layout::Layout;
 use nncz::predict::{Effort, Tables};
@@ -75,15 +76,18 @@ pub fn stored(original: &[u8], blocks: u32) -> Vec<u8> {
         original: length,
         blocks,
         level: 1,
+        network: false,
         tables: Tables { bits: 14, effort: Effort::Quick },
         layout: Layout::Plain,
     };
     let mut archive = Vec::new();
-    let mut writer = Writer::new(&mut archive, &header).unwrap();
+    let mut writer = Writer::new(&mut archive, &header, Parity::None).unwrap();
     for number in 0..blocks {
         let range = header.range(number);
         let bytes = &original[range.start as usize..range.end as usize];
-        writer.block(&BlockHeader { method: Method::Stored, crc: crc32fast::hash(bytes) }, bytes).unwrap();
+        let newlines = if blocks > 1 { bytes.iter().filter(|&&byte| byte == b'\n').count() as u64 } else { 0 };
+        let block = BlockHeader { newlines, method: Method::Stored, crc: crc32fast::hash(bytes) };
+        writer.block(&block, bytes).unwrap();
     }
     writer.finish().unwrap();
     archive

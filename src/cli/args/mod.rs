@@ -2,14 +2,18 @@
 
 mod values;
 
+use std::num::NonZeroU64;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use nncz::{Device, NetworkChoice, Options};
+use nncz::{Device, NetworkChoice, Options, Parity, Part};
 
-pub use self::values::{Level, Threads};
-use self::values::{duration, network};
+#[cfg(feature = "reports")]
+use self::values::Threads;
+pub use self::values::{Level, Machine};
+use self::values::{block_size, byte_range, duration, line_range, network, parity};
 #[cfg(feature = "reports")]
 use self::values::{repeat, size};
 #[cfg(feature = "reports")]
@@ -52,6 +56,10 @@ pub enum Command {
     /// Decode each archive to see whether it is sound
     #[command(visible_alias = "t")]
     Test(Test),
+    /// Restore what is left of each damaged archive
+    Salvage(Salvage),
+    /// Write each damaged archive anew, if nothing is lost
+    Repair(Repair),
     /// Show what is in each archive, and its sizes
     #[command(visible_aliases = ["i", "list"])]
     Info(Info),
@@ -104,7 +112,7 @@ pub struct Compress {
     #[command(flatten)]
     pub level: Level,
     #[command(flatten)]
-    pub threads: Threads,
+    pub machine: Machine,
     /// Take about so long, checking included: 90s, 10m, 1h30m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub time: Option<Duration>,
@@ -117,6 +125,12 @@ pub struct Compress {
     /// Train a network: auto, none, or of this width anyway
     #[arg(long, value_name = "WIDTH", default_value = "auto", value_parser = network)]
     pub network: NetworkChoice,
+    /// Parity against damage: vital, none, or as 5%
+    #[arg(long, value_name = "SHARE", default_value = "vital", hide_default_value = true, value_parser = parity)]
+    pub parity: Parity,
+    /// Longest block: the unit of loss and access
+    #[arg(long, value_name = "SIZE", value_parser = block_size)]
+    pub block_size: Option<NonZeroU64>,
     /// Start of training's random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -135,11 +149,17 @@ pub struct Decompress {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub output: Output,
+    /// Only these bytes, to standard output: 0..99, 10MiB..+1MiB
+    #[arg(long, value_name = "A..B", value_parser = byte_range)]
+    range: Option<Range<u64>>,
+    /// Only lines A to B, counted from 1: 1..10, 5000..+20
+    #[arg(long, value_name = "A..B", value_parser = line_range, conflicts_with = "range")]
+    lines: Option<RangeInclusive<u64>>,
     /// Restore every archive in a folder
     #[arg(short, long)]
     pub recursive: bool,
     #[command(flatten)]
-    pub threads: Threads,
+    pub machine: Machine,
     #[command(flatten)]
     pub report: Report,
 }
@@ -151,7 +171,7 @@ pub struct Cat {
     #[arg(value_name = "FILE.nncz")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    pub threads: Threads,
+    pub machine: Machine,
 }
 
 /// `nncz test`.
@@ -164,9 +184,60 @@ pub struct Test {
     #[arg(short, long)]
     pub recursive: bool,
     #[command(flatten)]
-    pub threads: Threads,
+    pub machine: Machine,
     #[command(flatten)]
     pub report: Report,
+}
+
+/// `nncz salvage`.
+#[derive(Debug, Args)]
+pub struct Salvage {
+    /// What to restore; - or nothing: standard input
+    #[arg(value_name = "FILE.nncz")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: PlainOutput,
+    /// Write this byte, 0…255, in place of each lost one
+    #[arg(long, value_name = "BYTE")]
+    pub fill: Option<u8>,
+    #[command(flatten)]
+    pub machine: Machine,
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `nncz repair`.
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// What to write anew; - or nothing: standard input
+    #[arg(value_name = "FILE.nncz")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: PlainOutput,
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// Where the output goes.
+#[derive(Clone, Debug, Args)]
+pub struct PlainOutput {
+    /// Write to this file; -: standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "stdout")]
+    pub output: Option<PathBuf>,
+    /// Write to standard output
+    #[arg(short = 'c', long)]
+    pub stdout: bool,
+    /// Overwrite the output
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+impl PlainOutput {
+    /// The same with the source kept.
+    pub fn keeping(&self) -> Output {
+        let Self { output, stdout, force } = self.clone();
+        Output { output, stdout, force, keep: true, rm: false }
+    }
 }
 
 /// `nncz info`.
@@ -268,6 +339,17 @@ pub enum DeviceName {
     Cuda,
 }
 
+impl Decompress {
+    /// What is asked for of the original.
+    pub fn part(&self) -> Part {
+        match (&self.range, &self.lines) {
+            (Some(bytes), _) => Part::Bytes(bytes.clone()),
+            (None, Some(lines)) => Part::Lines(lines.clone()),
+            (None, None) => Part::All,
+        }
+    }
+}
+
 impl Compress {
     /// What the library is asked for.
     pub fn options(&self, checkpoint: Option<PathBuf>) -> Options {
@@ -278,8 +360,10 @@ impl Compress {
         };
         Options {
             level: self.level.0,
-            threads: self.threads.count(),
+            resources: self.machine.resources(),
             network: self.network,
+            parity: self.parity,
+            block: self.block_size,
             time: self.time,
             seed: self.seed,
             device,
@@ -290,6 +374,8 @@ impl Compress {
 
 #[cfg(test)]
 mod tests {
+    use nncz::Resources;
+
     use super::*;
 
     fn options(arguments: &str) -> Options {
@@ -330,8 +416,9 @@ mod tests {
 
     #[test]
     fn zero_threads_means_all() {
-        assert_eq!(options("--threads 0").threads, Options::default().threads);
-        assert_eq!(options("").threads, Options::default().threads);
-        assert_eq!(options("-T3").threads.get(), 3);
+        assert_eq!(options("--threads 0").resources, Resources::default());
+        assert_eq!(options("").resources, Resources::default());
+        assert_eq!(options("-T3").resources.threads.get(), 3);
+        assert_eq!(options("--memory-limit 3MiB").resources.memory, 3 << 20);
     }
 }

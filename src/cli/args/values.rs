@@ -1,11 +1,12 @@
-//! Values that a person types: levels, durations, networks, threads.
+//! Values that a person types: levels, durations, networks, sizes, ranges, threads.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use nncz::{NetworkChoice, Options, limits};
+use nncz::{NetworkChoice, Parity, Resources, limits};
 
 /// `--threads`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -26,7 +27,29 @@ pub struct Threads {
 impl Threads {
     /// The number asked for, or one per core.
     pub fn count(self) -> NonZeroUsize {
-        NonZeroUsize::new(self.threads).unwrap_or_else(|| Options::default().threads)
+        NonZeroUsize::new(self.threads).unwrap_or_else(|| Resources::default().threads)
+    }
+}
+
+/// `--threads` and `--memory-limit`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Machine {
+    #[command(flatten)]
+    threads: Threads,
+    /// Most memory to take, as 4GiB; 0: any; else half
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    memory_limit: Option<u64>,
+}
+
+impl Machine {
+    /// What was asked for, or what is usual.
+    pub fn resources(self) -> Resources {
+        let memory = match self.memory_limit {
+            None => Resources::default().memory,
+            Some(0) => u64::MAX,
+            Some(limit) => limit,
+        };
+        Resources { threads: self.threads.count(), memory }
     }
 }
 
@@ -109,23 +132,69 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
-/// Bytes with a decimal or binary unit: `500kB`, `20MB`, `1GiB`, `4096`.
-#[cfg(feature = "reports")]
+/// `vital`, `none`, or whole hundredths: `5%`.
+pub fn parity(text: &str) -> Result<Parity, String> {
+    let share = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    match (text, share) {
+        ("vital", _) => Ok(Parity::Vital),
+        ("none", _) => Ok(Parity::None),
+        (_, Some(percent @ 1..=100)) => Ok(Parity::Whole(percent)),
+        _ => Err("vital, none, or a share from 1% to 100% is wanted".to_owned()),
+    }
+}
+
+pub fn block_size(text: &str) -> Result<NonZeroU64, String> {
+    let range = 1 << 10..=limits::BLOCK_LENGTH;
+    let size = NonZeroU64::new(size(text)?).filter(|size| range.contains(&size.get()));
+    size.ok_or_else(|| "a size from 1KiB to 64MiB is wanted".to_owned())
+}
+
+/// Bytes, with a decimal or binary unit or without: `4096`, `64k` (of 1024), `500kB` (of 1000), `10MiB`.
 pub fn size(text: &str) -> Result<u64, String> {
-    let wrong = || "a number of bytes is wanted, as in 4096, 500kB, 20MB or 1GiB".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit: u64 = match text[digits..].to_ascii_lowercase().as_str() {
+    let wrong = || "a number of bytes is wanted, as in 4096, 64k, 500kB, 20MB or 1GiB".to_owned();
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
-        "k" | "kb" => 1_000,
-        "m" | "mb" => 1_000_000,
-        "g" | "gb" => 1_000_000_000,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(wrong)
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+/// `A..B`, `A..`, `..B` or `A..+N`: the start, and where the end is or how much is wanted.
+fn ends<'a>(text: &'a str) -> Result<(Option<u64>, Option<u64>, bool), String> {
+    let (start, end) = text.split_once("..").ok_or("a start and an end are wanted, as in 100..200 or 100..+50")?;
+    let (end, is_length) = end.strip_prefix('+').map_or((end, false), |length| (length, true));
+    let number = |text: &'a str| if text.is_empty() { Ok(None) } else { size(text).map(Some) };
+    if is_length && end.is_empty() {
+        return Err("a number is wanted after the +".to_owned());
+    }
+    Ok((number(start)?, number(end)?, is_length))
+}
+
+pub fn byte_range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end, is_length) = ends(text)?;
+    let start = start.unwrap_or(0);
+    let end = end.map_or(u64::MAX, |end| if is_length { start.saturating_add(end) } else { end });
+    if start > end { Err("the end lies before the start".to_owned()) } else { Ok(start..end) }
+}
+
+pub fn line_range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let (start, end, is_length) = ends(text)?;
+    let start = start.unwrap_or(1);
+    let end = end.map_or(u64::MAX, |end| if is_length { start.saturating_add(end).saturating_sub(1) } else { end });
+    match start {
+        0 => Err("lines are counted from 1".to_owned()),
+        _ if !is_length && start > end => Err("the end lies before the start".to_owned()),
+        _ => Ok(start..=end),
+    }
 }
 
 /// A number of runs.
@@ -149,15 +218,47 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "reports")]
     #[test]
-    fn sizes_have_decimal_and_binary_units() {
-        for (text, bytes) in [("1", 1), ("500kB", 500_000), ("20MB", 20_000_000), ("3m", 3_000_000), ("1GiB", 1 << 30)]
-        {
-            assert_eq!(size(text), Ok(bytes));
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("10", 10),
+            ("7b", 7),
+            ("64k", 65_536),
+            ("1KiB", 1024),
+            ("2kB", 2000),
+            ("20MB", 20_000_000),
+            ("3GiB", 3 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for wrong in ["", "0", "MB", "1.5MB", "1TB", "-1", "99999999999999999999", "99999999999GB"] {
+        for wrong in ["", "k", "1.5M", "-1", "1x", "1Bi", "5mib2", "99999999T", "99999999999GB"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(block_size("64k"), Ok(NonZeroU64::new(65_536).unwrap()));
+        assert!(block_size("0").is_err() && block_size("65MiB").is_err());
+    }
+
+    #[test]
+    fn ranges_have_an_end_or_a_length() {
+        assert_eq!(byte_range("10MiB..+1MiB"), Ok(10 << 20..11 << 20));
+        assert_eq!(byte_range("5..7"), Ok(5..7));
+        assert_eq!(byte_range(".."), Ok(0..u64::MAX));
+        assert_eq!(line_range("5..7"), Ok(5..=7));
+        assert_eq!(line_range("5..+2"), Ok(5..=6));
+        assert_eq!(line_range("..3"), Ok(1..=3));
+        for wrong in ["", "5", "7..5", "a..b", "1..+", "0..3"] {
+            assert!(line_range(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parity_is_a_share() {
+        assert_eq!(parity("vital"), Ok(Parity::Vital));
+        assert_eq!(parity("5%"), Ok(Parity::Whole(5)));
+        assert_eq!(parity("none"), Ok(Parity::None));
+        for wrong in ["5", "0%", "101%", "-1%", "much"] {
+            assert!(parity(wrong).is_err(), "{wrong}");
         }
     }
 }

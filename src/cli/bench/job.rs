@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
-use nncz::{Options, Phase, Progress};
+use nncz::{Options, Phase, Progress, Resources};
 use serde::{Deserialize, Serialize};
 
 use super::contender::{Contender, Method};
@@ -109,8 +109,9 @@ impl Job {
     /// As `nncz compress` does it, the comparison at the end included.
     fn nncz(&self, level: u8) -> Result<Vec<(u64, u32)>> {
         let content = Source::open(&Place::Path(self.input.clone()))?.content()?;
-        let threads = NonZeroUsize::new(self.threads).unwrap_or_else(|| Options::default().threads);
-        let options = Options { level, threads, ..Options::default() };
+        let usual = Resources::default();
+        let resources = Resources { threads: NonZeroUsize::new(self.threads).unwrap_or(usual.threads), ..usual };
+        let options = Options { level, resources, ..Options::default() };
         let curve = Curve::default();
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&self.output)?;
         let mut sink = BufWriter::new(&file);
@@ -118,10 +119,10 @@ impl Job {
             Direction::Compress => {
                 nncz::compress(&content, &options, &mut sink, &curve)?;
                 sink.flush()?;
-                nncz::verify(&Content::map(&file)?, &content, threads, &curve)?;
+                nncz::verify(&Content::map(&file)?, &content, &resources, &curve)?;
             }
             Direction::Decompress => {
-                nncz::decompress(&content, threads, &mut sink, &curve)?;
+                nncz::decompress(&content, &resources, &mut sink, &curve)?;
                 sink.flush()?;
             }
         }

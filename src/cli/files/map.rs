@@ -5,17 +5,17 @@
 //! on to where the note, or the comparison of what was read, ends it with a message.
 
 use std::fs::File;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use libc::{c_int, c_void, siginfo_t};
-use memmap2::Mmap;
+use memmap2::{MmapMut, MmapOptions};
 
-/// The bytes of a file, mapped into memory.
+/// The bytes of a file, mapped into memory. What is changed there does not reach the file.
 pub struct Content {
-    map: Mmap,
+    map: MmapMut,
     watch: &'static Watch,
 }
 
@@ -24,10 +24,11 @@ impl Content {
     pub fn map(file: &File) -> Result<Self> {
         static HANDLER: Once = Once::new();
         HANDLER.call_once(install_handler);
-        // SAFETY: nothing but bytes is read through the map, and no invariant rests on what they are. A process that
+        // SAFETY: nothing but bytes is read through the map, pages that are written to become this process's own, and no invariant rests on what they are. A process that
         // changes the file meanwhile can change what is read, which `Source::check_unchanged` and the comparison of
         // the restored bytes notice; where one shortens it, the handler puts zeros.
-        let map = unsafe { Mmap::map(file) }.context("cannot map it into memory")?;
+        let map =
+            unsafe { MmapOptions::new().no_reserve_swap().map_copy(file) }.context("cannot map it into memory")?;
         let start = map.as_ptr() as usize;
         let Some(watch) = WATCHES.iter().find(|watch| watch.take()) else { bail!("too many files are open at once") };
         watch.has_failed.store(false, Ordering::SeqCst);
@@ -49,6 +50,12 @@ impl Deref for Content {
 
     fn deref(&self) -> &[u8] {
         &self.map
+    }
+}
+
+impl DerefMut for Content {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.map
     }
 }
 
@@ -110,9 +117,10 @@ extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, _: *mut c_void) 
         watch.has_failed.store(true, Ordering::SeqCst);
         let start = address & !(page - 1);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-        // SAFETY: the page lies in a map that a live `Content` owns and that is only read; its bytes are replaced by
+        // SAFETY: the page lies in a map that a live `Content` owns, whose bytes nobody else sees; they are replaced by
         // zeros, which is what the file may hold as well.
-        let mapped = unsafe { libc::mmap(start as *mut c_void, page, libc::PROT_READ, flags, -1, 0) };
+        let mapped =
+            unsafe { libc::mmap(start as *mut c_void, page, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         if mapped != libc::MAP_FAILED {
             return;
         }

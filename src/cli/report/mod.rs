@@ -1,15 +1,19 @@
 //! What is said about files: a line for each and one for all, tables, and JSON.
 
+mod damage;
 mod outcome;
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 
 use anyhow::Result;
+use nncz::Parity;
 use nncz::container::{Archive, Method, VERSION};
 use nncz::layout::Layout;
 use nncz::net::{self, Shape};
 use serde_json::json;
 
+pub use self::damage::{damage, loss, mending};
 pub use self::outcome::{Kind, Outcome, Text, Totals, failure};
 
 /// What became of a file that was compressed.
@@ -25,6 +29,18 @@ pub fn decompressed(source: &str, output: &str, original: u64, archive: u64) -> 
     Outcome { kind: Kind::Restored, original, archive, text, details: json!({ "output": output }) }
 }
 
+/// What became of an archive of which a part was decompressed.
+pub fn extracted(source: &str, output: &str, original: u64, archive: u64) -> Outcome {
+    let text = Text::Line(format!("{source} → {output}: a part of {} bytes", grouped(original)));
+    Outcome { kind: Kind::Restored, original, archive, text, details: json!({ "output": output, "part": true }) }
+}
+
+/// What became of an archive that was written anew.
+pub fn repaired(source: &str, output: &str, original: u64, archive: u64) -> Outcome {
+    let text = Text::Line(format!("{source} → {output}: repaired"));
+    Outcome { kind: Kind::Described, original, archive, text, details: json!({ "output": output, "repaired": true }) }
+}
+
 /// What is said of an archive that is sound.
 pub fn tested(source: &str, original: u64, archive: u64) -> Outcome {
     let text = Text::Line(format!("{source}: sound, {} bytes", grouped(original)));
@@ -38,7 +54,9 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
     let length = bytes.len() as u64;
     let payload: usize = archive.blocks().iter().map(|block| block.payload_length()).sum();
     let (model, index) = (archive.model_length(), archive.index_length());
-    let rest = bytes.len() - payload - model - index;
+    let parity = archive.parity_length();
+    let rest = bytes.len().saturating_sub(payload + model + index + parity);
+    let memory = nncz::memory(&archive, NonZeroUsize::MIN)?;
 
     let weights = archive.model()?.map(net::decode).transpose()?;
     let part =
@@ -51,12 +69,14 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         ("  payload", part(payload)),
         ("  weights", part(model)),
         ("  index", part(index)),
+        ("  parity", parity_of(archive.parity(), part(parity))),
         ("  headers", part(rest)),
         ("layout", layout(&header.layout)),
         ("context tables", format!("2^{} lines", header.tables.bits)),
         ("effort", format!("{:?}", header.tables.effort).to_lowercase()),
         ("network", weights.as_ref().map_or("none".to_owned(), |weights| network(&weights.shape))),
         ("blocks", blocks(&archive)),
+        ("to decompress", format!("{} MB of memory for each thread", grouped(memory.div_ceil(1_000_000)))),
     ];
     if let Some(lanes) = lanes(&archive) {
         rows.push(("lanes", lanes));
@@ -68,7 +88,10 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         "payload_bytes": payload,
         "weights_bytes": model,
         "index_bytes": index,
+        "parity_bytes": parity,
+        "parity": parity_name(archive.parity()),
         "headers_bytes": rest,
+        "memory_to_decompress_bytes": memory,
         "layout": layout(&header.layout),
         "context_tables_log2": header.tables.bits,
         "effort": format!("{:?}", header.tables.effort).to_lowercase(),
@@ -127,6 +150,21 @@ fn duration(time: std::time::Duration) -> String {
         seconds @ 0..60 => format!("{seconds}s"),
         seconds @ 60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         seconds => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn parity_of(parity: Parity, length: String) -> String {
+    match parity {
+        Parity::None => "none".to_owned(),
+        kind => format!("{length}, {}", parity_name(kind)),
+    }
+}
+
+fn parity_name(parity: Parity) -> String {
+    match parity {
+        Parity::None => "none".to_owned(),
+        Parity::Vital => "vital".to_owned(),
+        Parity::Whole(percent) => format!("{percent}%"),
     }
 }
 

@@ -1,0 +1,138 @@
+//! What decodes the blocks of one archive, on as many threads as memory allows.
+
+use std::num::NonZeroUsize;
+
+use crate::block::Coding;
+use crate::container::{Archive, Block, Method};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::net::{self, Instructions, Network, Shape};
+use crate::options::Resources;
+use crate::parallel::in_order;
+use crate::predict::Predictor;
+use crate::progress::Progress;
+
+/// The decoder of an archive's blocks.
+pub struct Decoder<'a> {
+    archive: &'a Archive<'a>,
+    network: Option<Network>,
+    instructions: Instructions,
+    threads: NonZeroUsize,
+}
+
+/// What decoding takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes of memory for the network.
+    pub network: u64,
+    /// Bytes of memory for each block in work.
+    pub block: u64,
+}
+
+impl<'a> Decoder<'a> {
+    /// Errors: the network is damaged; decoding takes more memory than is allowed.
+    pub fn new(archive: &'a Archive<'a>, resources: &Resources, progress: &dyn Progress) -> Result<Self> {
+        let weights = archive.model()?.map(net::decode).transpose()?;
+        let need = Need::of(archive, weights.as_ref().map(|weights| &weights.shape));
+        let threads = need.threads(archive, resources)?;
+        progress.note(&format!("decoding takes about {} of memory: {threads} threads", mebibytes(need.total(threads))));
+        let instructions = Instructions::choose()?;
+        let network = weights.map(|weights| Network::new(&weights, instructions));
+        Ok(Self { archive, network, instructions, threads })
+    }
+
+    /// Decodes and checks blocks by their numbers, and hands over the bytes of each, or what is wrong with it, in order.
+    pub fn each(
+        &self,
+        numbers: &[u32],
+        progress: &dyn Progress,
+        mut take: impl FnMut(u32, Result<Vec<u8>>) -> Result<()>,
+    ) -> Result<()> {
+        let header = self.archive.header();
+        let coding = Coding {
+            layout: &header.layout,
+            tables: header.tables,
+            instructions: self.instructions,
+            network: self.network.as_ref(),
+            pipelined: self.threads.get() >= 2 * numbers.len(),
+        };
+        let decode = |place: usize| match self.block(numbers[place], &coding, progress) {
+            Err(error) if error.kind() == ErrorKind::Damaged => Ok(Err(error)),
+            result => result.map(Ok),
+        };
+        in_order(numbers.len(), self.threads, decode, |place, result| take(numbers[place], result))
+    }
+
+    fn block(&self, number: u32, coding: &Coding<'_>, progress: &dyn Progress) -> Result<Vec<u8>> {
+        let block = self.archive.block(number)?;
+        let payload = self.archive.payload(block)?;
+        let restored = match &block.header.method {
+            Method::Stored => {
+                progress.check()?;
+                progress.advance(payload.len() as u64);
+                payload.to_vec()
+            }
+            Method::Coded { lanes } => {
+                let mut rest = payload;
+                let mut streams = Vec::with_capacity(lanes.len());
+                for &length in lanes {
+                    let (stream, after) = rest
+                        .split_at_checked(length as usize)
+                        .ok_or_else(|| Error::damaged(format!("block {number} is shorter than its lanes")))?;
+                    streams.push(stream);
+                    rest = after;
+                }
+                coding.decode(&streams, length(block) as usize, progress)?
+            }
+        };
+        self.archive.check_restored(block, &restored)?;
+        Ok(restored)
+    }
+}
+
+impl Need {
+    /// What an archive takes whose network has this shape.
+    pub fn of(archive: &Archive<'_>, shape: Option<&Shape>) -> Self {
+        let header = archive.header();
+        let (mut longest, mut lanes) = (0, 0);
+        for block in archive.blocks() {
+            if let Method::Coded { lanes: streams } = &block.header.method {
+                longest = longest.max(length(block));
+                lanes = lanes.max(streams.len());
+            }
+        }
+        let team = shape.map_or(0, |shape| shape.team_memory(lanes));
+        let block = team + Predictor::memory(&header.layout, header.tables, longest as usize);
+        Self { network: shape.map_or(0, Shape::memory), block }
+    }
+
+    /// Bytes of memory on a number of threads.
+    pub fn total(&self, threads: NonZeroUsize) -> u64 {
+        self.network + threads.get() as u64 * (self.block + Predictor::FIXED_MEMORY)
+    }
+
+    /// As many threads as may each decode a block: within the memory that the caller allows, and within what an
+    /// archive of this length may take. Errors: it is not enough for one.
+    fn threads(&self, archive: &Archive<'_>, resources: &Resources) -> Result<NonZeroUsize> {
+        let (length, one) = (archive.length(), self.total(NonZeroUsize::MIN));
+        let allowed = limits::decoder_memory(length);
+        if self.network + self.block > allowed {
+            let need = self.network + self.block;
+            let message = format!("it needs {need} bytes of memory; an archive of {length} bytes may take {allowed}");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        resources.check_memory(one)?;
+        let allowed = allowed.min(resources.memory);
+        let fitting = allowed.saturating_sub(self.network) / (self.block + Predictor::FIXED_MEMORY);
+        let fitting = NonZeroUsize::new(usize::try_from(fitting).unwrap_or(usize::MAX));
+        Ok(fitting.unwrap_or(NonZeroUsize::MIN).min(resources.threads))
+    }
+}
+
+fn length(block: &Block) -> u64 {
+    block.original.end - block.original.start
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
