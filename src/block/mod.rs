@@ -120,9 +120,9 @@ impl<C: BitCoder> Block<'_, C> {
             let last = longest.min(first + STEPS);
             (first..last).try_for_each(|step| work(self, step))?;
             let done: usize = self.lanes.iter().map(|lane| lane.len().min(last) - lane.len().min(first)).sum();
-            progress.advance(done as u64);
             let before = std::mem::replace(&mut written, self.coders.iter().map(C::written).sum());
             progress.coded(written - before);
+            progress.advance(done as u64);
         }
         Ok(())
     }

@@ -169,7 +169,7 @@ impl Session {
 
     /// Says what went wrong with a file; returns the exit code for it.
     fn fail(&self, name: &str, error: &anyhow::Error) -> u8 {
-        eprintln!("nncz: {name}: {error:#}");
+        eprintln!("nncz: {name}: {}", report::message(error));
         exit_code(error)
     }
 

@@ -14,6 +14,9 @@ use super::report::{bits_per_byte, grouped};
 /// Time between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// Characters of a name beside a bar.
+const LONGEST_NAME: usize = 24;
+
 /// Follows the work on one file.
 pub struct Follower {
     name: String,
@@ -103,10 +106,10 @@ impl State {
         };
         let bits = match self.phase {
             Phase::Training => self.training.clone(),
-            Phase::Encoding if self.done > 0 => format!(", {} bits per byte", bits_per_byte(self.done, self.coded)),
+            Phase::Encoding if self.done > 0 => format!(", {} bits/byte", bits_per_byte(self.done, self.coded)),
             _ => String::new(),
         };
-        let archive = archive.map_or(String::new(), |bytes| format!(", archive ≈ {}", grouped(bytes)));
+        let archive = archive.map_or(String::new(), |bytes| format!(", ≈ {} bytes", grouped(bytes)));
         bits + &archive
     }
 }
@@ -118,15 +121,18 @@ impl Progress for Follower {
         self.interrupt.set_training(phase == Phase::Training);
         (state.phase, state.total, state.done, state.coded) = (phase, total, 0, 0);
         if self.show == Show::Bar {
+            if phase == Phase::Training {
+                self.say(&state, "training; Ctrl-C ends it and goes on with what was learned");
+            }
             let rest = match phase {
-                Phase::Training => "{percent:>3}%{msg}, {eta} left; Ctrl-C ends it",
-                _ => "{bytes}/{total_bytes}{msg}, {eta} left",
+                Phase::Training => "{percent:>3}%, {eta} left{wide_msg}",
+                _ => "{bytes}/{total_bytes}, {eta} left{wide_msg}",
             };
-            let template = format!("{{prefix}}: {} [{{bar:12}}] {rest}", verb(phase));
+            let template = format!("{{prefix}}: {} [{{bar:8}}] {rest}", verb(phase));
             let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
             bar.set_style(style.progress_chars("=> "));
-            bar.set_prefix(self.name.clone());
+            bar.set_prefix(shortened(&self.name));
             bar.enable_steady_tick(Duration::from_millis(500));
             state.bar = bar;
         }
@@ -145,7 +151,7 @@ impl Progress for Follower {
 
     fn training(&self, _: u64, millibits: u32) {
         let mut state = self.state();
-        state.training = format!(", {}.{:03} bits per byte", millibits / 1000, millibits % 1000);
+        state.training = format!(", {}.{:03} bits/byte", millibits / 1000, millibits % 1000);
         self.update(state);
     }
 
@@ -182,6 +188,14 @@ impl Progress for Follower {
 
     fn is_cancelled(&self) -> bool {
         self.interrupt.is_requested()
+    }
+}
+
+/// The end of a long name, so that the line fits.
+fn shortened(name: &str) -> String {
+    match name.chars().count() {
+        0..=LONGEST_NAME => name.to_owned(),
+        length => format!("…{}", name.chars().skip(length - LONGEST_NAME).collect::<String>()),
     }
 }
 

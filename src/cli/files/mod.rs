@@ -81,7 +81,7 @@ impl Source {
     pub fn open(place: &Place) -> Result<Self> {
         let file = match place {
             Place::Standard => {
-                ensure!(!io::stdin().is_terminal(), "standard input is a terminal; name a FILE (see nncz --help)");
+                ensure!(!io::stdin().is_terminal(), "it is a terminal; name a FILE (see nncz --help)");
                 File::from(rustix::io::dup(io::stdin()).context("cannot read standard input")?)
             }
             Place::Path(path) => File::open(path).context("cannot open it")?,

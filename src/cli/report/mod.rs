@@ -14,7 +14,7 @@ use nncz::net::{self, Shape};
 use serde_json::json;
 
 pub use self::damage::{damage, loss, mending};
-pub use self::outcome::{Kind, Outcome, Text, Totals, failure};
+pub use self::outcome::{Kind, Outcome, Text, Totals, failure, message};
 
 /// What became of a file that was compressed.
 pub fn compressed(source: &str, output: &str, original: u64, archive: u64) -> Outcome {

@@ -56,7 +56,17 @@ impl Outcome {
 
 /// One line of JSON about a file that something went wrong with.
 pub fn failure(file: &str, error: &Error, code: u8) -> String {
-    format!("{}\n", json!({ "file": file, "error": format!("{error:#}"), "exit_code": code }))
+    format!("{}\n", json!({ "file": file, "error": message(error), "exit_code": code }))
+}
+
+/// What went wrong and why, without the system's numbers for it.
+pub fn message(error: &Error) -> String {
+    let mut message = format!("{error:#}");
+    while let Some(start) = message.find(" (os error ") {
+        let end = message[start..].find(')').map_or(message.len(), |length| start + length + 1);
+        message.replace_range(start..end, "");
+    }
+    message
 }
 
 /// What became of all files.
