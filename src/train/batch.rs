@@ -28,6 +28,7 @@ impl Corpus {
     /// Follows `layout` over `bytes`, or over evenly spread pieces of a very long file.
     pub fn new(bytes: &[u8], layout: &Layout, shape: &Shape) -> Self {
         let none = shape.alphabet.len() as u16;
+        assert!(none > 0, "there is nothing to learn");
         let mut index = [none; 256];
         for (i, &byte) in shape.alphabet.iter().enumerate() {
             index[usize::from(byte)] = i as u16;
@@ -43,7 +44,9 @@ impl Corpus {
             let mut cursor = layout.cursor();
             for (place, &byte) in piece.iter().enumerate() {
                 let position = cursor.position();
-                corpus.targets.push(index[usize::from(byte)] as u8);
+                // A mapped file may have changed since its alphabet was taken. That is noticed later; here it must do
+                // no harm.
+                corpus.targets.push(index[usize::from(byte)].min(none - 1) as u8);
                 corpus.fields.push(position.field.min(shape.fields - 1));
                 corpus.offsets.push(position.offset.min(shape.offsets - 1));
                 corpus.above.push(position.above.map_or(none, |byte| index[usize::from(byte)]));
