@@ -59,12 +59,16 @@ pub fn failure(file: &str, error: &Error, code: u8) -> String {
     format!("{}\n", json!({ "file": file, "error": message(error), "exit_code": code }))
 }
 
-/// What went wrong and why, without the system's numbers for it.
+/// What went wrong and why, without what means nothing to a person: the system's numbers, and the random names of
+/// unfinished outputs.
 pub fn message(error: &Error) -> String {
     let mut message = format!("{error:#}");
-    while let Some(start) = message.find(" (os error ") {
-        let end = message[start..].find(')').map_or(message.len(), |length| start + length + 1);
-        message.replace_range(start..end, "");
+    for (start, end) in [(" (os error ", ")"), (" at path \"", "\"")] {
+        while let Some(first) = message.find(start) {
+            let rest = first + start.len();
+            let last = message[rest..].find(end).map_or(message.len(), |length| rest + length + end.len());
+            message.replace_range(first..last, "");
+        }
     }
     message
 }
