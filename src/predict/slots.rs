@@ -4,7 +4,7 @@
 //! binary tree. A slot is 22 bits of probability, less one half and signed, over 6 bits of count and 4 bits of history.
 //! For the four bits the lines of sixteen contexts are transposed, so that the slots of a node lie in one row.
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::mem::MaybeUninit;
 
 use super::logistic::STRETCH_MAX;
 use super::vector::{Row, Vector, WIDTH};
@@ -234,33 +234,24 @@ pub fn learn<V: Vector>(slots: V, bit: bool, rates: &Row) -> V {
 
 /// `length` rows of zeros, on large pages where the system offers them: the lines of a byte lie all over the tables.
 fn zeroed(length: usize) -> Vec<Row> {
-    let Ok(layout) = Layout::array::<Row>(length) else { handle_alloc_error(Layout::new::<Row>()) };
-    if layout.size() == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the layout is not empty, and is the one that a vector of so many rows has; rows of zeros are rows.
-    let rows = unsafe {
-        let start = alloc_zeroed(layout);
-        if start.is_null() {
-            handle_alloc_error(layout);
-        }
-        Vec::from_raw_parts(start.cast::<Row>(), length, length)
-    };
-    advise_large_pages(&rows);
+    let mut rows = Vec::with_capacity(length);
+    advise_large_pages(rows.spare_capacity_mut());
+    rows.resize(length, Row::ZERO);
     rows
 }
 
-fn advise_large_pages(rows: &[Row]) {
+/// Asks for large pages, before the room is touched for the first time.
+fn advise_large_pages<T>(room: &mut [MaybeUninit<T>]) {
     #[cfg(target_os = "linux")]
-    if size_of_val(rows) >= LARGE_PAGE * 8 {
-        let start = rows.as_ptr().cast::<u8>().cast_mut();
+    if size_of_val(room) >= LARGE_PAGE * 8 {
+        let start = room.as_mut_ptr().cast::<u8>();
         let skip = start.align_offset(LARGE_PAGE);
-        let whole = (size_of_val(rows) - skip) / LARGE_PAGE * LARGE_PAGE;
-        // SAFETY: the range is whole pages within the slice; the advice changes no contents. Refusal is harmless.
+        let whole = (size_of_val(room) - skip) / LARGE_PAGE * LARGE_PAGE;
+        // SAFETY: the range is whole pages within the room; the advice changes no contents. Refusal is harmless.
         let _ = unsafe { rustix::mm::madvise(start.add(skip).cast(), whole, rustix::mm::Advice::LinuxHugepage) };
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = rows;
+    let _ = room;
 }
 
 /// Bytes of a large page.
