@@ -230,6 +230,7 @@ impl Predictor {
         self.block[end] = byte;
         self.segments.ends[lane] = end + 1;
         self.lanes[lane].advance(&mut self.model, &self.segments, &self.block, start, end + 1);
+        self.model.learn::<V>(&mut self.lanes[lane], byte);
         Ok(())
     }
 }

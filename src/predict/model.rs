@@ -90,7 +90,7 @@ impl Model {
         }
     }
 
-    /// Codes the next byte of `lane`.
+    /// Codes the next byte of `lane`. [`Lane::advance`] and [`Self::learn`] must follow.
     ///
     /// # Errors
     /// Only those of `code`.
@@ -109,36 +109,45 @@ impl Model {
             lane.excluded = expectations.choose(expected, &lane.matches);
         }
         let choice = lane.excluded;
-        let byte = match choice {
-            Some(byte) if self.is_expected::<V>(byte, lane, network, code)? => byte,
-            _ => self.code_bits::<V>(lane, network, code)?,
-        };
+        match choice {
+            Some(byte) if self.is_expected::<V>(byte, lane, network, code)? => Ok(byte),
+            _ => self.code_bits::<V>(lane, network, code),
+        }
+    }
+
+    /// Learns what is left to learn of `byte`, the one that [`Self::code_byte`] coded. It comes after [`Lane::advance`], so
+    /// that the memory has time to bring what that has asked for.
+    #[inline(always)]
+    pub fn learn<V: Vector>(&mut self, lane: &mut Lane, byte: u8) {
+        let Present { expected, nibbles, .. } = &mut lane.present;
+        if lane.excluded != Some(byte) {
+            self.slots.close::<V>(&nibbles[1]);
+        }
         if let Some(expectations) = &mut self.expectations {
-            let Present { expected, nibbles, .. } = &mut lane.present;
+            if let Some(chosen) = lane.excluded {
+                expectations.update::<V>(expected, chosen == byte, self.logistic);
+            }
             expectations.learn(expected, byte);
             self.slots.remember(&nibbles[0], expected.remembered());
         }
-        Ok(byte)
     }
 
     /// Codes whether the next byte is the expected `byte`.
     #[inline(always)]
     fn is_expected<V: Vector>(
-        &mut self,
+        &self,
         byte: u8,
         lane: &mut Lane,
         network: Option<&Distribution>,
         code: &mut impl FnMut(Decision, u16) -> Result<bool>,
     ) -> Result<bool> {
-        let Some(expectations) = &mut self.expectations else { return Ok(false) };
+        let Some(expectations) = &self.expectations else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
         let classes = lane.matches.each_ref().map(Match::class);
         let selectors = lane.trail.byte_selectors(byte, classes);
         let expected = &mut lane.present.expected;
         let probability = expectations.predict::<V>(expected, network, &selectors, self.logistic);
-        let right = code(Decision::Byte(byte), probability)?;
-        expectations.update::<V>(expected, right, self.logistic);
-        Ok(right)
+        code(Decision::Byte(byte), probability)
     }
 
     /// Codes a byte bit by bit.
@@ -152,6 +161,7 @@ impl Model {
         let mut partial = 1;
         for nibble in 0..2 {
             if nibble == 1 {
+                self.slots.close::<V>(&lane.present.nibbles[0]);
                 self.slots.find_all(&mut lane.present.nibbles[1], &lane.hashes, partial);
             }
             self.slots.open::<V>(&mut lane.present.nibbles[nibble]);
@@ -164,7 +174,6 @@ impl Model {
                 self.update::<V>(lane, bit, bit_index);
                 partial = partial * 2 + usize::from(bit);
             }
-            self.slots.close::<V>(&lane.present.nibbles[nibble]);
         }
         Ok(partial as u8)
     }
