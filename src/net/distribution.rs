@@ -1,42 +1,49 @@
 //! The network's prediction of a byte, as odds for each of its bits.
 
+use std::sync::Arc;
+
 use super::arithmetic::logarithm;
 
 /// Largest log odds, in 1/256 octave.
 pub const STRETCH_LIMIT: i32 = 4095;
 
-/// Weights of all 256 byte values and of every prefix of their bits, most significant bit first.
-///
-/// The prefixes of length `k` stand at `2ᵏ…2ᵏ⁺¹`, by their bits in reversed order: so the two continuations of the
-/// prefix at `2ᵏ + r` stand at `2ᵏ⁺¹ + r` and `2ᵏ⁺¹ + 2ᵏ + r`, and each level is the sum of two halves of the next.
+/// Weights of all 256 byte values, added up in their order: those that begin with some bits are next to each other, so
+/// that their weights' sum is one difference.
 #[derive(Clone)]
 pub struct Distribution {
-    sums: Box<[u32; 512]>,
+    ranks: Arc<Ranks>,
+    /// The sum of the weights of all byte values of the alphabet before each, then that of all.
+    sums: Vec<u32>,
+}
+
+/// For each byte value the number of those before it that are in the alphabet, then that of all.
+pub(super) struct Ranks([u16; 257]);
+
+impl Ranks {
+    /// Those of an alphabet, which is rising.
+    pub fn of(alphabet: &[u8]) -> Self {
+        Self(std::array::from_fn(|byte| alphabet.partition_point(|&known| usize::from(known) < byte) as u16))
+    }
 }
 
 impl Distribution {
     /// Every byte value equally likely.
     pub fn uniform() -> Self {
-        let mut uniform = Self { sums: Box::new([1; 512]) };
-        uniform.add_up();
-        uniform
+        let alphabet: Vec<u8> = (0..=255).collect();
+        Self { ranks: Arc::new(Ranks::of(&alphabet)), sums: (0..=256).collect() }
     }
 
-    /// Where [`Self::set`] takes the weight of a byte value.
-    pub(super) fn place(byte: u8) -> u8 {
-        byte.reverse_bits()
-    }
-
-    /// Sets the weights: `leaves[i]` for the byte value whose place is `places[i]`, zero for all others.
-    ///
-    /// The sum of the leaves must fit 32 bits.
-    pub(super) fn set(&mut self, places: &[u8], leaves: &[u32]) {
-        let [_, weights] = self.sums.as_chunks_mut::<256>().0 else { unreachable!("there are 512 sums") };
-        weights.fill(0);
-        for (&place, &leaf) in places.iter().zip(leaves) {
-            weights[usize::from(place)] = leaf;
+    /// Sets the weights of the alphabet's byte values, zero for all others. Their sum must fit 32 bits.
+    pub(super) fn set(&mut self, ranks: &Arc<Ranks>, weights: &[u32]) {
+        if !Arc::ptr_eq(&self.ranks, ranks) {
+            self.ranks = Arc::clone(ranks);
+            self.sums.resize(weights.len() + 1, 0);
         }
-        self.add_up();
+        let mut sum = 0;
+        for (place, weight) in self.sums[1..].iter_mut().zip(weights) {
+            sum += weight;
+            *place = sum;
+        }
     }
 
     /// Log₂ odds of a one after the bits of `node` (1…255: a leading one, then the bits so far), in 1/256 octave
@@ -55,8 +62,9 @@ impl Distribution {
     /// Log₂ odds of the byte value `byte`, as [`Self::stretch`] gives those of a bit.
     #[inline]
     pub fn stretch_byte(&self, byte: u8) -> i32 {
-        let (leaf, all) = (self.sums[256 + usize::from(byte.reverse_bits())], self.sums[1]);
-        match (leaf, all - leaf) {
+        let byte = usize::from(byte);
+        let leaf = self.below(byte + 1) - self.below(byte);
+        match (leaf, self.below(256) - leaf) {
             (0, _) => -STRETCH_LIMIT,
             (_, 0) => STRETCH_LIMIT,
             (leaf, rest) => (logarithm(leaf) - logarithm(rest)).clamp(-STRETCH_LIMIT, STRETCH_LIMIT),
@@ -67,21 +75,16 @@ impl Distribution {
     #[inline]
     pub fn continuations(&self, node: usize) -> [u32; 2] {
         debug_assert!((1..256).contains(&node));
-        let depth = node.ilog2();
-        let prefix = (node as u32).reverse_bits() >> (31 - depth) >> 1;
-        let zero = (2 << depth) + prefix as usize;
-        [self.sums[zero], self.sums[zero + (1 << depth)]]
+        let half = 128 >> node.ilog2();
+        let first = node * 2 * half - 256;
+        let [start, middle, end] = [first, first + half, first + 2 * half].map(|byte| self.below(byte));
+        [middle - start, end - middle]
     }
 
-    fn add_up(&mut self) {
-        for depth in (0..8).rev() {
-            let width = 1 << depth;
-            let (parents, children) = self.sums.split_at_mut(2 * width);
-            let (zeros, ones) = children[..2 * width].split_at(width);
-            for ((parent, zero), one) in parents[width..].iter_mut().zip(zeros).zip(ones) {
-                *parent = zero + one;
-            }
-        }
+    /// The sum of the weights of the byte values below `byte`.
+    #[inline(always)]
+    fn below(&self, byte: usize) -> u32 {
+        self.sums[usize::from(self.ranks.0[byte])]
     }
 }
 
@@ -93,9 +96,8 @@ mod tests {
     fn every_node_holds_the_sums_of_its_leaves() {
         let alphabet: Vec<u8> = (0..=255).filter(|byte| byte % 3 != 1).collect();
         let leaves: Vec<u32> = alphabet.iter().map(|&byte| 1 + u32::from(byte) * 7919 % 1009).collect();
-        let places: Vec<u8> = alphabet.iter().map(|&byte| Distribution::place(byte)).collect();
         let mut distribution = Distribution::uniform();
-        distribution.set(&places, &leaves);
+        distribution.set(&Arc::new(Ranks::of(&alphabet)), &leaves);
         for node in 1..256usize {
             let depth = node.ilog2();
             let sum_under = |prefix: usize| -> u32 {

@@ -1,6 +1,8 @@
 //! One step of the network for a team of lanes: written once, over the primitives of [`super::kernels`].
 
-use super::distribution::Distribution;
+use std::sync::Arc;
+
+use super::distribution::{Distribution, Ranks};
 use super::kernels::{AttentionShape, EMPTY_SLOT, Kernel};
 use super::shape::{INPUTS, Shape};
 use super::weights::{Embedding, Layer, Weights};
@@ -24,8 +26,8 @@ pub(super) struct Packed<K: Kernel> {
     embeddings: [Vec<i16>; INPUTS],
     layers: Vec<PackedLayer<K>>,
     output: K::Packed,
-    /// Where a [`Distribution`] takes each leaf.
-    leaf_places: Vec<u8>,
+    /// The alphabet, as a [`Distribution`] takes it.
+    ranks: Arc<Ranks>,
     root_width: u32,
 }
 
@@ -71,7 +73,7 @@ impl<K: Kernel> Packed<K> {
             embeddings: weights.embeddings.each_ref().map(expand),
             layers: weights.layers.iter().map(|layer| PackedLayer::new(kernel, &shape, layer)).collect(),
             output: kernel.pack(&weights.output, true),
-            leaf_places: shape.alphabet.iter().map(|&byte| Distribution::place(byte)).collect(),
+            ranks: Arc::new(Ranks::of(&shape.alphabet)),
             root_width: (u32::from(shape.width) << 16).isqrt(),
             shape,
         }
@@ -106,7 +108,7 @@ impl<K: Kernel> Packed<K> {
         self.kernel.product(&self.output, &team.activations[..count * width], outputs, count);
         for (logits, prediction) in outputs.chunks_exact(symbols).zip(predictions) {
             self.kernel.leaves(logits, &mut team.leaves);
-            prediction.set(&self.leaf_places, &team.leaves);
+            prediction.set(&self.ranks, &team.leaves);
         }
         team.lanes[..count].iter_mut().for_each(|lane| lane.steps += 1);
     }

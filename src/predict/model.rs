@@ -269,7 +269,7 @@ impl Lane {
             table.prefetch(key);
         }
         self.trail.contexts(model.groups, &mut self.hashes);
-        model.slots.prefetch(&self.hashes);
+        model.slots.prefetch_first(MATCH_CONTEXT + 1..model.groups * WIDTH, &self.hashes);
         for (index, key) in keys.into_iter().enumerate() {
             let found = model.match_tables[index].exchange(key, end);
             self.matches[index].advance(byte, segments, block, || {
@@ -287,6 +287,7 @@ impl Lane {
         }
         let predicted = std::array::from_fn(|index: usize| self.matches[index].predicted());
         self.hashes[MATCH_CONTEXT] = self.trail.match_context(predicted, self.matches[0].class());
+        model.slots.prefetch_first(MATCH_CONTEXT..MATCH_CONTEXT + 1, &self.hashes);
     }
 }
 

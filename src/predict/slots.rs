@@ -5,6 +5,7 @@
 //! For the four bits the lines of sixteen contexts are transposed, so that the slots of a node lie in one row.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::logistic::STRETCH_MAX;
 use super::vector::{Row, Vector, WIDTH};
@@ -153,11 +154,11 @@ impl Slots {
         line
     }
 
-    /// Asks the memory for the lines that [`Self::open`] will want for the first nibble.
+    /// Asks the memory for the lines that [`Self::find_all`] will want for the first nibble of some contexts.
     #[inline(always)]
-    pub fn prefetch(&self, hashes: &[u64; CONTEXTS]) {
-        for (context, &hash) in hashes.iter().enumerate().take(self.groups * WIDTH) {
-            prefetch(&self.lines, (context << self.bits) + self.index(hash));
+    pub fn prefetch_first(&self, contexts: Range<usize>, hashes: &[u64; CONTEXTS]) {
+        for context in contexts {
+            prefetch(&self.lines, (context << self.bits) + self.index(hashes[context]));
         }
     }
 

@@ -171,27 +171,14 @@ impl Vectors for Avx2 {
     #[inline(always)]
     fn normalised(self, stream: &[i16; 16], scale: Scale, outputs: &mut [u8; 16]) {
         // SAFETY: as above.
-        unsafe {
-            let left = _mm_cvtsi32_si128(scale.exponent.max(0));
-            let right = _mm_cvtsi32_si128((-scale.exponent).max(0));
-            let x = _mm256_loadu_si256(stream.as_ptr().cast());
-            let aligned = _mm256_sra_epi16(_mm256_sll_epi16(x, left), right);
-            let fine = _mm256_mulhrs_epi16(aligned, _mm256_set1_epi16(scale.factor));
-            let normal = _mm256_srai_epi16::<4>(_mm256_add_epi16(fine, _mm256_set1_epi16(8)));
-            _mm_storeu_si128(outputs.as_mut_ptr().cast(), offset_bytes(normal));
-        }
+        unsafe { normalised(stream, scale, outputs) }
     }
 
     #[inline(always)]
     fn powers_of_two(self, logits: &[i16; 16], largest: i16, outputs: &mut [u32; 16]) {
         // SAFETY: as above.
         unsafe {
-            let logits = _mm256_loadu_si256(logits.as_ptr().cast());
-            let difference = _mm256_sub_epi16(_mm256_set1_epi16(largest), logits);
-            let x = _mm256_slli_epi16::<5>(_mm256_and_si256(difference, _mm256_set1_epi16(1023)));
-            let step = |power: i16, y| _mm256_sub_epi16(_mm256_set1_epi16(power), _mm256_mulhrs_epi16(x, y));
-            let mantissa = step(i16::MAX, step(POWER[0], step(POWER[1], _mm256_set1_epi16(POWER[2]))));
-            let octaves = _mm256_srli_epi16::<10>(difference);
+            let (mantissa, octaves) = mantissas_and_octaves(logits, largest);
             let leaves = |mantissa: __m128i, octaves: __m128i| {
                 let scaled = _mm256_slli_epi32::<9>(_mm256_cvtepu16_epi32(mantissa));
                 let leaf = _mm256_srlv_epi32(scaled, _mm256_cvtepu16_epi32(octaves));
@@ -256,10 +243,40 @@ fn exponentials(steps: __m256i) -> __m256i {
     _mm256_or_si256(even, _mm256_slli_epi16::<8>(odd))
 }
 
+/// [`Vectors::normalised`], for all instruction sets that have AVX2's.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn normalised(stream: &[i16; 16], scale: Scale, outputs: &mut [u8; 16]) {
+    let left = _mm_cvtsi32_si128(scale.exponent.max(0));
+    let right = _mm_cvtsi32_si128((-scale.exponent).max(0));
+    // SAFETY: the load is of a whole array.
+    let x = unsafe { _mm256_loadu_si256(stream.as_ptr().cast()) };
+    let aligned = _mm256_sra_epi16(_mm256_sll_epi16(x, left), right);
+    let fine = _mm256_mulhrs_epi16(aligned, _mm256_set1_epi16(scale.factor));
+    let normal = _mm256_srai_epi16::<4>(_mm256_add_epi16(fine, _mm256_set1_epi16(8)));
+    // SAFETY: the store is of a whole array.
+    unsafe { _mm_storeu_si128(outputs.as_mut_ptr().cast(), offset_bytes(normal)) }
+}
+
+/// What [`Vectors::powers_of_two`] shifts for each logit, and by how many bits to the right.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn mantissas_and_octaves(logits: &[i16; 16], largest: i16) -> (__m256i, __m256i) {
+    // SAFETY: the load is of a whole array.
+    let logits = unsafe { _mm256_loadu_si256(logits.as_ptr().cast()) };
+    let difference = _mm256_sub_epi16(_mm256_set1_epi16(largest), logits);
+    let x = _mm256_slli_epi16::<5>(_mm256_and_si256(difference, _mm256_set1_epi16(1023)));
+    let mut mantissas = _mm256_set1_epi16(POWER[2]);
+    for power in [POWER[1], POWER[0], i16::MAX] {
+        mantissas = _mm256_sub_epi16(_mm256_set1_epi16(power), _mm256_mulhrs_epi16(x, mantissas));
+    }
+    (mantissas, _mm256_srli_epi16::<10>(difference))
+}
+
 /// Clamps to ±127 and adds 128.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn offset_bytes(values: __m256i) -> __m128i {
+pub(super) fn offset_bytes(values: __m256i) -> __m128i {
     let clamped = _mm256_max_epi16(_mm256_min_epi16(values, _mm256_set1_epi16(127)), _mm256_set1_epi16(-127));
     let offset = _mm256_add_epi16(clamped, _mm256_set1_epi16(128));
     _mm_packus_epi16(_mm256_castsi256_si128(offset), _mm256_extracti128_si256::<1>(offset))

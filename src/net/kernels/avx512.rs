@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::arithmetic::{EXPONENTIALS, OCTAVES, POWER, Reciprocal, Scale};
+use super::super::arithmetic::{EXPONENTIALS, OCTAVES, Reciprocal, Scale};
+use super::avx2::{mantissas_and_octaves, normalised, offset_bytes};
 use super::vectors::{Vectors, Work};
 
 /// Proof that the processor has AVX-512 F, BW, VL and VNNI.
@@ -169,37 +170,17 @@ impl Vectors for Avx512 {
     #[inline(always)]
     fn normalised(self, stream: &[i16; 16], scale: Scale, outputs: &mut [u8; 16]) {
         // SAFETY: as above.
-        unsafe {
-            let left = _mm_cvtsi32_si128(scale.exponent.max(0));
-            let right = _mm_cvtsi32_si128((-scale.exponent).max(0));
-            let x = _mm256_loadu_si256(stream.as_ptr().cast());
-            let aligned = _mm256_sra_epi16(_mm256_sll_epi16(x, left), right);
-            let fine = _mm256_mulhrs_epi16(aligned, _mm256_set1_epi16(scale.factor));
-            let normal = _mm256_srai_epi16::<4>(_mm256_add_epi16(fine, _mm256_set1_epi16(8)));
-            _mm_storeu_si128(outputs.as_mut_ptr().cast(), offset_bytes(normal));
-        }
+        unsafe { normalised(stream, scale, outputs) }
     }
 
     #[inline(always)]
     fn powers_of_two(self, logits: &[i16; 16], largest: i16, outputs: &mut [u32; 16]) {
         // SAFETY: as above.
         unsafe {
-            let logits = _mm256_loadu_si256(logits.as_ptr().cast());
-            let difference = _mm256_sub_epi16(_mm256_set1_epi16(largest), logits);
-            let x = _mm256_slli_epi16::<5>(_mm256_and_si256(difference, _mm256_set1_epi16(1023)));
-            let step = |power: i16, y| _mm256_sub_epi16(_mm256_set1_epi16(power), _mm256_mulhrs_epi16(x, y));
-            let mantissa = step(i16::MAX, step(POWER[0], step(POWER[1], _mm256_set1_epi16(POWER[2]))));
+            let (mantissa, octaves) = mantissas_and_octaves(logits, largest);
             let scaled = _mm512_slli_epi32::<9>(_mm512_cvtepu16_epi32(mantissa));
-            let leaf = _mm512_srlv_epi32(scaled, _mm512_cvtepu16_epi32(_mm256_srli_epi16::<10>(difference)));
+            let leaf = _mm512_srlv_epi32(scaled, _mm512_cvtepu16_epi32(octaves));
             _mm512_storeu_si512(outputs.as_mut_ptr().cast(), _mm512_add_epi32(leaf, _mm512_set1_epi32(1)));
         }
     }
-}
-
-/// Clamps to ±127 and adds 128.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn offset_bytes(values: __m256i) -> __m128i {
-    let clamped = _mm256_max_epi16(_mm256_min_epi16(values, _mm256_set1_epi16(127)), _mm256_set1_epi16(-127));
-    _mm256_cvtepi16_epi8(_mm256_add_epi16(clamped, _mm256_set1_epi16(128)))
 }
