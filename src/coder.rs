@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::num::NonZeroU16;
+use std::sync::LazyLock;
 
 use constriction::stream::model::{DecoderModel, EncoderModel, EntropyModel};
 use constriction::stream::queue::{DefaultRangeDecoder, DefaultRangeEncoder};
@@ -73,6 +74,28 @@ impl BitCoder for Decoder {
     fn written(&self) -> u64 {
         0
     }
+}
+
+/// What it costs to code an answer whose yes has the probability `yes`/65536, in 1/2^24 bit, rounded down.
+pub fn cost(yes: u16, answer: bool) -> u32 {
+    static COSTS: LazyLock<Vec<u32>> = LazyLock::new(|| (0..=1 << 16).map(information).collect());
+    let probability = if answer { u32::from(yes) } else { (1 << 16) - u32::from(yes) };
+    COSTS[probability as usize]
+}
+
+/// −log₂(`probability`/65536) in 1/2^24, by repeated squaring; that of 0 counts as that of 1.
+fn information(probability: u32) -> u32 {
+    let probability = u64::from(probability.max(1));
+    let mut logarithm = u64::from(probability.ilog2());
+    // The mantissa, from 1 up to 2, in 1/2^31.
+    let mut mantissa = probability << (31 - logarithm);
+    for _ in 0..24 {
+        mantissa = mantissa * mantissa >> 31;
+        let carry = mantissa >> 32;
+        mantissa >>= carry;
+        logarithm = logarithm << 1 | carry;
+    }
+    ((16 << 24) - logarithm) as u32
 }
 
 /// The two-symbol model of one bit, in 16-bit probabilities: a zero comes first.
@@ -224,6 +247,21 @@ mod tests {
                 model.code_signed(&mut decoder, 0);
             }
         }
+    }
+
+    #[test]
+    fn costs_are_those_of_information_theory() {
+        for (yes, bits) in [(32768, 1), (16384, 2), (1, 16)] {
+            assert_eq!(cost(yes, true), bits << 24);
+        }
+        // log₂ 3 and log₂ 5.
+        for (factor, logarithm) in [(3, 26_591_258), (5, 38_955_489)] {
+            for yes in 1..=u16::MAX / factor {
+                let saved = cost(yes, true) - cost(factor * yes, true);
+                assert!(saved.abs_diff(logarithm) <= 2, "{yes}: {saved}");
+            }
+        }
+        assert!((1..=u16::MAX).all(|yes| cost(yes, false) == information(65536 - u32::from(yes))));
     }
 
     #[test]

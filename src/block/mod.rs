@@ -12,7 +12,7 @@ use crate::container::part;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::net::{Distribution, Input, Instructions, Network};
-use crate::predict::{Predictor, Tables};
+use crate::predict::{Answers, Decision, Evidence, Predictor, Tables};
 use crate::progress::Progress;
 
 /// What all blocks of an archive have in common.
@@ -41,7 +41,8 @@ impl Coding<'_> {
     #[cfg(feature = "train")]
     pub fn encode(&self, bytes: &[u8], lanes: usize, progress: &dyn Progress) -> Result<Vec<Vec<u8>>> {
         let coders = (0..lanes).map(|_| Encoder::new()).collect();
-        let block = self.run(coders, bytes.len(), Some(bytes), progress)?;
+        let mut observer = Unobserved;
+        let block = self.run(coders, bytes.len(), Some(bytes), progress, &mut observer)?;
         Ok(block.coders.into_iter().map(Encoder::finish).collect())
     }
 
@@ -49,26 +50,33 @@ impl Coding<'_> {
     ///
     /// # Errors
     /// Only [`crate::ErrorKind::Cancelled`].
-    pub fn decode(&self, streams: &[&[u8]], length: usize, progress: &dyn Progress) -> Result<Vec<u8>> {
+    pub fn decode(
+        &self,
+        streams: &[&[u8]],
+        length: usize,
+        progress: &dyn Progress,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<u8>> {
         let coders = streams.iter().map(|stream| Decoder::new(stream)).collect();
-        Ok(self.run(coders, length, None, progress)?.predictor.into_bytes())
+        Ok(self.run(coders, length, None, progress, observer)?.predictor.into_bytes())
     }
 
     /// Codes all bytes of a block, which only an encoder knows beforehand.
-    fn run<'a, C: BitCoder>(
+    fn run<'a, C: BitCoder, O: Observer>(
         &self,
         coders: Vec<C>,
         length: usize,
         bytes: Option<&'a [u8]>,
         progress: &dyn Progress,
-    ) -> Result<Block<'a, C>> {
+        observer: &'a mut O,
+    ) -> Result<Block<'a, C, O>> {
         let lanes: Vec<Range<usize>> = (0..coders.len() as u64)
             .map(|lane| part(length as u64, coders.len() as u64, lane))
             .map(|part| part.start as usize..part.end as usize)
             .collect();
         let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
         let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
-        let mut block = Block { predictor, coders, lanes, bytes };
+        let mut block = Block { predictor, coders, lanes, bytes, observer };
         match self.network {
             None => block.run_alone(progress)?,
             Some(network) if self.pipelined && block.lanes.len() > 1 => relay::run(&mut block, network, progress)?,
@@ -78,16 +86,54 @@ impl Coding<'_> {
     }
 }
 
+/// Follows a block while it is coded, decision by decision.
+pub trait Observer {
+    /// A decision was answered; a yes had the probability `yes`/65536.
+    fn decision(&mut self, yes: u16, answer: bool, evidence: &Evidence<'_>);
+
+    /// All decisions on the byte at `place` of the block are made.
+    fn byte(&mut self, place: usize);
+}
+
+/// Follows nothing, at no cost.
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    #[inline(always)]
+    fn decision(&mut self, _: u16, _: bool, _: &Evidence<'_>) {}
+
+    #[inline(always)]
+    fn byte(&mut self, _: usize) {}
+}
+
 /// A block that is being coded.
-struct Block<'a, C> {
+struct Block<'a, C, O> {
     predictor: Predictor,
     coders: Vec<C>,
     /// The part of the block that each lane codes.
     lanes: Vec<Range<usize>>,
     bytes: Option<&'a [u8]>,
+    observer: &'a mut O,
 }
 
-impl<C: BitCoder> Block<'_, C> {
+/// Answers the decisions on one byte.
+struct ByteCoder<'a, C, O> {
+    coder: &'a mut C,
+    /// The byte, if it is known.
+    byte: u8,
+    observer: &'a mut O,
+}
+
+impl<C: BitCoder, O: Observer> Answers for ByteCoder<'_, C, O> {
+    #[inline(always)]
+    fn answer(&mut self, decision: Decision, yes: u16, evidence: &Evidence<'_>) -> Result<bool> {
+        let answer = self.coder.code(decision.of(self.byte), NonZeroU16::new(yes).unwrap_or(NonZeroU16::MIN));
+        self.observer.decision(yes, answer, evidence);
+        Ok(answer)
+    }
+}
+
+impl<C: BitCoder, O: Observer> Block<'_, C, O> {
     /// Codes the block on the contexts alone.
     fn run_alone(&mut self, progress: &dyn Progress) -> Result<()> {
         let lanes = 0..self.lanes.len();
@@ -139,11 +185,12 @@ impl<C: BitCoder> Block<'_, C> {
     fn code(&mut self, step: usize, lanes: Range<usize>, predictions: Option<&[Distribution]>) -> Result<()> {
         for (number, lane) in lanes.enumerate().filter(|&(_, lane)| step < self.lanes[lane].len()) {
             let prediction = predictions.map(|predictions| &predictions[number]);
-            let byte = self.bytes.map_or(0, |bytes| bytes[self.lanes[lane].start + step]);
+            let place = self.lanes[lane].start + step;
+            let byte = self.bytes.map_or(0, |bytes| bytes[place]);
             let coder = &mut self.coders[lane];
-            self.predictor.code_byte(lane, prediction, &mut |decision, yes| {
-                Ok(coder.code(decision.of(byte), NonZeroU16::new(yes).unwrap_or(NonZeroU16::MIN)))
-            })?;
+            let mut answers = ByteCoder { coder, byte, observer: &mut *self.observer };
+            self.predictor.code_byte(lane, prediction, &mut answers)?;
+            self.observer.byte(place);
         }
         Ok(())
     }

@@ -9,14 +9,18 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Block;
+use super::{Block, Observer};
 use crate::coder::BitCoder;
 use crate::error::Result;
 use crate::net::{Distribution, Input, Network, Team};
 use crate::progress::Progress;
 
 /// Codes the block with its lanes in two teams.
-pub(super) fn run<C: BitCoder>(block: &mut Block<'_, C>, network: &Network, progress: &dyn Progress) -> Result<()> {
+pub(super) fn run<C: BitCoder, O: Observer>(
+    block: &mut Block<'_, C, O>,
+    network: &Network,
+    progress: &dyn Progress,
+) -> Result<()> {
     let middle = block.lanes.len().div_ceil(2);
     let relays = [0..middle, middle..block.lanes.len()].map(|lanes| Relay::new(lanes, network));
     for relay in &relays {
@@ -97,7 +101,7 @@ impl Relay {
     }
 
     /// Asks for the next predictions of the team's lanes.
-    fn ask<C: BitCoder>(&self, block: &Block<'_, C>) {
+    fn ask<C: BitCoder, O: Observer>(&self, block: &Block<'_, C, O>) {
         block.look(self.lanes.clone(), &mut self.lock().inputs);
         self.pass(ANSWERED, ASKED);
     }

@@ -8,6 +8,8 @@ mod bench;
 #[cfg(feature = "train")]
 mod compress;
 mod decompress;
+#[cfg(feature = "reports")]
+mod explain;
 mod files;
 mod interrupt;
 #[cfg(feature = "manual")]
@@ -115,6 +117,8 @@ impl Session {
             }
             #[cfg(feature = "reports")]
             Command::Bench(args) => self.code(self.bench(args)),
+            #[cfg(feature = "reports")]
+            Command::Explain(args) => self.code(self.explain(args)),
             #[cfg(feature = "reports")]
             Command::BenchJob { job } => self.code(bench::Job::run_here(job).map(|()| 0)),
             #[cfg(feature = "manual")]

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::block::Coding;
+use crate::block::{Coding, Observer, Unobserved};
 use crate::container::{Archive, Block, Method};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
@@ -48,6 +48,17 @@ impl<'a> Decoder<'a> {
         progress: &dyn Progress,
         mut take: impl FnMut(u32, Result<Vec<u8>>) -> Result<()>,
     ) -> Result<()> {
+        self.each_observed(numbers, progress, |_| Unobserved, |number, bytes, _| take(number, bytes))
+    }
+
+    /// The same, each block followed by what `observe` makes for it.
+    pub fn each_observed<O: Observer + Send>(
+        &self,
+        numbers: &[u32],
+        progress: &dyn Progress,
+        observe: impl Fn(u32) -> O + Sync,
+        mut take: impl FnMut(u32, Result<Vec<u8>>, O) -> Result<()>,
+    ) -> Result<()> {
         let header = self.archive.header();
         let coding = Coding {
             layout: &header.layout,
@@ -56,14 +67,24 @@ impl<'a> Decoder<'a> {
             network: self.network.as_ref(),
             pipelined: self.threads.get() >= 2 * numbers.len(),
         };
-        let decode = |place: usize| match self.block(numbers[place], &coding, progress) {
-            Err(error) if error.kind() == ErrorKind::Damaged => Ok(Err(error)),
-            result => result.map(Ok),
+        let decode = |place: usize| {
+            let mut observer = observe(numbers[place]);
+            match self.block(numbers[place], &coding, progress, &mut observer) {
+                Err(error) if error.kind() == ErrorKind::Damaged => Ok((Err(error), observer)),
+                result => Ok((Ok(result?), observer)),
+            }
         };
-        in_order(numbers.len(), self.threads, decode, |place, result| take(numbers[place], result))
+        let take = |place, (result, observer)| take(numbers[place], result, observer);
+        in_order(numbers.len(), self.threads, decode, take)
     }
 
-    fn block(&self, number: u32, coding: &Coding<'_>, progress: &dyn Progress) -> Result<Vec<u8>> {
+    fn block(
+        &self,
+        number: u32,
+        coding: &Coding<'_>,
+        progress: &dyn Progress,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<u8>> {
         let block = self.archive.block(number)?;
         let payload = self.archive.payload(block)?;
         let restored = match &block.header.method {
@@ -82,7 +103,7 @@ impl<'a> Decoder<'a> {
                     streams.push(stream);
                     rest = after;
                 }
-                coding.decode(&streams, length(block) as usize, progress)?
+                coding.decode(&streams, length(block) as usize, progress, observer)?
             }
         };
         self.archive.check_restored(block, &restored)?;
@@ -129,7 +150,8 @@ impl Need {
     }
 }
 
-fn length(block: &Block) -> u64 {
+/// The original bytes of a block.
+pub fn length(block: &Block) -> u64 {
     block.original.end - block.original.start
 }
 

@@ -1,6 +1,8 @@
 //! From an archive back to the original: all of it, a part, or what is left of it.
 
 mod decoder;
+#[cfg(feature = "reports")]
+mod explain;
 mod part;
 mod salvage;
 
@@ -14,6 +16,8 @@ use crate::net;
 use crate::options::Resources;
 use crate::progress::{Phase, Progress};
 
+#[cfg(feature = "reports")]
+pub use explain::{COST_BITS, Explained, explain};
 pub use part::{Part, extract};
 pub use salvage::{Fill, Lost, Salvage, salvage};
 

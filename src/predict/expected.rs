@@ -5,6 +5,7 @@
 //! it has become of that byte, and whether it was right the last three times.
 
 use super::apm::FinalMaps;
+use super::evidence::Evidence;
 use super::experts::Selectors;
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
@@ -140,6 +141,15 @@ impl Expectations {
         inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
         self.maps.refine(cells, [usize::from(*byte), selectors.last_set], octaves, logistic)
+    }
+
+    /// What the last probability was made from.
+    #[inline(always)]
+    pub fn evidence<'a>(&'a self, expected: &'a Expected, selectors: &Selectors) -> Evidence<'a> {
+        let Expected { byte, inputs, selection, .. } = expected;
+        let groups = self.contexts / WIDTH;
+        let contexts = [usize::from(*byte), selectors.last_set];
+        Evidence { mixers: &self.mixers, selection, inputs: &inputs[..=groups], contexts, is_bit: false, groups }
     }
 
     /// Learns whether the expected byte was right.

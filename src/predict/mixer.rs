@@ -3,7 +3,7 @@
 
 use super::logistic::{Logistic, STRETCH_MAX};
 use super::slots::prefetch;
-use super::vector::{Row, Vector};
+use super::vector::{Row, Vector, WIDTH};
 
 /// Mixers of the first layer, whose weight sets are selected each in its own way.
 pub const SELECTORS: usize = 4;
@@ -79,6 +79,22 @@ impl Mixers {
         }
         selection.last_output = (sum >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
         selection.last_output
+    }
+
+    /// What each input added to the last output, first layer and last together, in 1/256 octave: `add` gets the inputs' row
+    /// and the sums.
+    #[inline(always)]
+    pub fn shares(&self, selection: &Selection, inputs: &[Row], mut add: impl FnMut(usize, [i32; WIDTH])) {
+        let last_weights = &self.last_weights[selection.last_set];
+        for (number, inputs) in inputs.iter().enumerate() {
+            let mut weights = [0; WIDTH];
+            for (set, last_weight) in selection.sets.into_iter().zip(last_weights) {
+                for (sum, weight) in weights.iter_mut().zip(self.weights[set * self.rows + number].0) {
+                    *sum += ((last_weight >> 4) * (weight >> 4)) >> 8;
+                }
+            }
+            add(number, std::array::from_fn(|index| ((weights[index] >> 6) * inputs.0[index]) >> 10));
+        }
     }
 
     /// Moves the selected weights down the gradient of the coding cost of `bit`.

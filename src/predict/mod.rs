@@ -4,7 +4,10 @@
 //! on every machine.
 #![doc = include_str!("FORMAT.md")]
 
+#[cfg(feature = "reports")]
+mod ablation;
 mod apm;
+mod evidence;
 mod expected;
 mod experts;
 mod logistic;
@@ -21,6 +24,9 @@ use crate::Result;
 use crate::layout::{Layout, Position};
 use crate::net::{Distribution, Instructions};
 
+#[cfg(feature = "reports")]
+pub use ablation::{Ablation, Part};
+pub use evidence::{Credit, Evidence, Expert};
 use experts::Experts;
 use matching::{MATCHES, Segments};
 use model::{Lane, Model};
@@ -126,6 +132,22 @@ impl Decision {
     }
 }
 
+/// Gives the answers to the predictor's decisions, each with the probability of a yes in 1/65536.
+pub trait Answers {
+    /// The answer, which an encoder knows and a decoder reads; `evidence` is what the probability was made from.
+    ///
+    /// # Errors
+    /// Whatever stops the coding.
+    fn answer(&mut self, decision: Decision, yes: u16, evidence: &Evidence<'_>) -> Result<bool>;
+}
+
+impl<F: FnMut(Decision, u16) -> Result<bool>> Answers for F {
+    #[inline(always)]
+    fn answer(&mut self, decision: Decision, yes: u16, _: &Evidence<'_>) -> Result<bool> {
+        self(decision, yes)
+    }
+}
+
 impl Predictor {
     /// A predictor for one block whose lanes have `lane_lengths` bytes; `instructions` change the speed only.
     pub fn new(layout: &Layout, tables: Tables, lane_lengths: &[usize], instructions: Instructions) -> Self {
@@ -169,17 +191,11 @@ impl Predictor {
         self.block[start..end].last().copied()
     }
 
-    /// Codes the next byte of `lane`, in binary decisions: `code` gets each and the probability of a yes in 1/65536, and
-    /// returns the answer, which an encoder knows and a decoder reads.
+    /// Codes the next byte of `lane`, in binary decisions, which `code` answers.
     ///
     /// # Errors
     /// Only those of `code`.
-    pub fn code_byte(
-        &mut self,
-        lane: usize,
-        network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
-    ) -> Result<()> {
+    pub fn code_byte(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
         match self.build {
             Build::Portable => self.code_byte_any::<Portable>(lane, network, code),
             // SAFETY: the build was chosen after the processor was found to have its instructions.
@@ -198,23 +214,13 @@ impl Predictor {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx2(
-        &mut self,
-        lane: usize,
-        network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
-    ) -> Result<()> {
+    fn code_byte_avx2(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
         self.code_byte_any::<vector::Avx2>(lane, network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx512(
-        &mut self,
-        lane: usize,
-        network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
-    ) -> Result<()> {
+    fn code_byte_avx512(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
         self.code_byte_any::<vector::Avx512>(lane, network, code)
     }
 
@@ -223,7 +229,7 @@ impl Predictor {
         &mut self,
         lane: usize,
         network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
+        code: &mut impl Answers,
     ) -> Result<()> {
         let byte = self.model.code_byte::<V>(&mut self.lanes[lane], network, code)?;
         let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);

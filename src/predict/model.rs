@@ -5,6 +5,7 @@ use crate::layout::{Cursor, Layout};
 use crate::net::Distribution;
 
 use super::apm::FinalMaps;
+use super::evidence::Evidence;
 use super::expected::{Expectations, Expected};
 use super::experts::{Experts, MATCH_CONTEXT, Trail};
 use super::logistic::{self, Logistic};
@@ -13,7 +14,7 @@ use super::mixer::{Mixers, ONE, Selection};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
 use super::states::StateMaps;
 use super::vector::{Row, Vector, WIDTH};
-use super::{Decision, Effort};
+use super::{Answers, Decision, Effort};
 
 /// The adaptive state that all lanes share.
 pub struct Model {
@@ -59,7 +60,7 @@ struct Present {
 }
 
 /// The network's inputs in the last row, after two of each match model; the bias follows.
-const NETWORK_INPUT: usize = 2 * MATCHES;
+pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
 
 impl Model {
@@ -99,7 +100,7 @@ impl Model {
         &mut self,
         lane: &mut Lane,
         network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
+        code: &mut impl Answers,
     ) -> Result<u8> {
         let Present { expected, nibbles, .. } = &mut lane.present;
         self.slots.find_all(&mut nibbles[0], &lane.hashes, 0);
@@ -139,7 +140,7 @@ impl Model {
         byte: u8,
         lane: &mut Lane,
         network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
+        code: &mut impl Answers,
     ) -> Result<bool> {
         let Some(expectations) = &self.expectations else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
@@ -147,7 +148,7 @@ impl Model {
         let selectors = lane.trail.byte_selectors(byte, classes);
         let expected = &mut lane.present.expected;
         let probability = expectations.predict::<V>(expected, network, &selectors, self.logistic);
-        code(Decision::Byte(byte), probability)
+        code.answer(Decision::Byte(byte), probability, &expectations.evidence(expected, &selectors))
     }
 
     /// Codes a byte bit by bit.
@@ -156,7 +157,7 @@ impl Model {
         &mut self,
         lane: &mut Lane,
         network: Option<&Distribution>,
-        code: &mut impl FnMut(Decision, u16) -> Result<bool>,
+        code: &mut impl Answers,
     ) -> Result<u8> {
         let mut partial = 1;
         for nibble in 0..2 {
@@ -170,7 +171,7 @@ impl Model {
                     self.slots.prefetch_second(&lane.hashes, partial);
                 }
                 let probability = self.predict::<V>(lane, network, partial, bit_index);
-                let bit = code(Decision::Bit(bit_index), probability)?;
+                let bit = code.answer(Decision::Bit(bit_index), probability, &self.evidence(lane, partial))?;
                 self.update::<V>(lane, bit, bit_index);
                 partial = partial * 2 + usize::from(bit);
             }
@@ -202,8 +203,22 @@ impl Model {
         }
         inputs[self.rows - 1] = others;
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
-        let contexts = [lane.trail.previous(), lane.trail.final_set()].map(|context| context << 8 | partial);
-        self.maps.refine(cells, contexts, octaves, logistic)
+        self.maps.refine(cells, final_contexts(&lane.trail, partial), octaves, logistic)
+    }
+
+    /// What the present bit's probability was made from.
+    #[inline(always)]
+    fn evidence<'a>(&'a self, lane: &'a Lane, partial: usize) -> Evidence<'a> {
+        let Present { inputs, selection, .. } = &lane.present;
+        let contexts = final_contexts(&lane.trail, partial);
+        Evidence {
+            mixers: &self.mixers,
+            selection,
+            inputs: &inputs[..self.rows],
+            contexts,
+            is_bit: true,
+            groups: self.groups,
+        }
     }
 
     /// The inputs that come from no slot: the match models', the network's and the bias.
@@ -244,6 +259,12 @@ impl Model {
         }
         self.slots.update::<V>(nibble, bit);
     }
+}
+
+/// The contexts of the final maps for a bit.
+#[inline(always)]
+fn final_contexts(trail: &Trail, partial: usize) -> [usize; 2] {
+    [trail.previous(), trail.final_set()].map(|context| context << 8 | partial)
 }
 
 impl Lane {

@@ -81,7 +81,7 @@ fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usi
         let mut start = 0;
         for (lane, &length) in lengths.iter().enumerate() {
             if step < length {
-                let mut code = |decision, yes| Ok(code(start + step, decision, yes));
+                let mut code = |decision: Decision, yes: u16| Ok(code(start + step, decision, yes));
                 predictor.code_byte(lane, None, &mut code).unwrap();
             }
             start += length;

@@ -67,6 +67,10 @@ pub enum Command {
     #[cfg(feature = "reports")]
     #[command(visible_alias = "b")]
     Bench(Bench),
+    /// Show where the bits of an archive go: by column, by position, by row
+    #[cfg(feature = "reports")]
+    #[command(visible_alias = "x")]
+    Explain(Explain),
     /// One direction of one contender, in a process of its own
     #[cfg(feature = "reports")]
     #[command(hide = true)]
@@ -309,6 +313,42 @@ pub struct Report {
     /// Report in JSON on standard output, a line a FILE
     #[arg(long)]
     pub json: bool,
+}
+
+/// `nncz explain`.
+#[cfg(feature = "reports")]
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// An archive, or a file that is compressed first, only to see; -: standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Surprising rows to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub rows: usize,
+    /// Also find what the network, the contexts and the match models would have reached without each other
+    #[arg(long)]
+    pub ablation: bool,
+    /// Print JSON (docs/explain.md describes it)
+    #[arg(long)]
+    pub json: bool,
+    /// Write a page with the table, the curve and the heat map
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Overwrite the page
+    #[arg(short, long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub level: Level,
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
+#[cfg(feature = "reports")]
+impl Explain {
+    /// How to compress a file that is no archive yet.
+    pub fn options(&self) -> Options {
+        Options { level: self.level.0, threads: self.threads.count(), ..Options::default() }
+    }
 }
 
 /// Where the output goes, and what becomes of the source.

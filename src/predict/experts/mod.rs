@@ -1,6 +1,7 @@
 //! What each layout's experts look at: the contexts' hashes, the match models' keys, the mixers' selectors.
 
 mod guess;
+mod names;
 mod records;
 mod rows;
 mod text;

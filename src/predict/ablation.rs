@@ -1,0 +1,134 @@
+//! What the experts would have reached with some of them left out: the same mixers, on the same decisions, fed with a part
+//! of the inputs.
+
+use crate::coder;
+use crate::layout::Layout;
+
+use super::apm::FinalMaps;
+use super::evidence::Evidence;
+use super::experts::Experts;
+use super::logistic::{self, Logistic};
+use super::matching::MATCHES;
+use super::mixer::{Mixers, ONE};
+use super::model::NETWORK_INPUT;
+use super::slots::GROUPS;
+use super::vector::{Portable, Row, WIDTH};
+
+/// Experts that predict without the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The network alone.
+    Network,
+    /// The contexts alone.
+    Contexts,
+    /// The match models alone.
+    Matches,
+    /// Contexts and match models.
+    WithoutNetwork,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Network, Self::Contexts, Self::Matches, Self::WithoutNetwork];
+
+    fn has_contexts(self) -> bool {
+        matches!(self, Self::Contexts | Self::WithoutNetwork)
+    }
+
+    /// The inputs of the last row that it may see.
+    fn others(self, is_bit: bool) -> [bool; WIDTH] {
+        let (matches, network) = if is_bit { (2 * MATCHES, 2) } else { (MATCHES, 1) };
+        std::array::from_fn(|index| match self {
+            _ if index >= matches + network => true,
+            Self::Network => index >= matches,
+            Self::Contexts => false,
+            Self::Matches | Self::WithoutNetwork => index < matches,
+        })
+    }
+}
+
+/// Follows the decisions of one block and adds up what each part would have paid for them.
+pub struct Ablation(Vec<Alone>);
+
+/// A part with mixers and maps of its own.
+struct Alone {
+    part: Part,
+    /// For decisions on expected bytes, and on bits.
+    chains: [Option<Chain>; 2],
+    experts: Experts,
+    /// In 1/2^24 bit.
+    cost: u64,
+}
+
+/// From inputs to a probability.
+struct Chain {
+    mixers: Mixers,
+    maps: FinalMaps,
+}
+
+impl Ablation {
+    /// For one block of a layout.
+    pub fn new(layout: &Layout) -> Self {
+        let experts = Experts::new(layout);
+        Self(Part::ALL.map(|part| Alone { part, chains: [None, None], experts, cost: 0 }).into())
+    }
+
+    /// Takes note of a decision.
+    #[inline(always)]
+    pub fn observe(&mut self, evidence: &Evidence<'_>, answer: bool) {
+        for alone in &mut self.0 {
+            alone.observe(evidence, answer);
+        }
+    }
+
+    /// What each part paid so far, in 1/2^24 bit.
+    pub fn costs(&self) -> [u64; Part::ALL.len()] {
+        std::array::from_fn(|index| self.0[index].cost)
+    }
+}
+
+impl Alone {
+    #[inline(always)]
+    fn observe(&mut self, evidence: &Evidence<'_>, answer: bool) {
+        let (rows, logistic) = (evidence.inputs.len(), logistic::tables());
+        let mut inputs = [Row::ZERO; 2 * GROUPS + 1];
+        if self.part.has_contexts() {
+            inputs[..rows - 1].copy_from_slice(&evidence.inputs[..rows - 1]);
+        }
+        let visible = self.part.others(evidence.is_bit);
+        for ((input, &value), visible) in inputs[rows - 1].0.iter_mut().zip(&evidence.inputs[rows - 1].0).zip(visible) {
+            *input = if visible { value } else { 0 };
+        }
+        let chain = &mut self.chains[usize::from(evidence.is_bit)];
+        let (part, experts) = (self.part, self.experts);
+        let chain = chain.get_or_insert_with(|| Chain::new(part, experts, rows, evidence.is_bit, logistic));
+        self.cost += u64::from(chain.code(evidence, &inputs[..rows], answer, logistic));
+    }
+}
+
+impl Chain {
+    fn new(part: Part, experts: Experts, rows: usize, is_bit: bool, logistic: &Logistic) -> Self {
+        let context = if experts.maps_states() && is_bit { ONE / 8 } else { ONE / 4 };
+        let other = if part.has_contexts() { ONE / 4 } else { ONE };
+        let mut weights = vec![Row([context; WIDTH]); rows - 1];
+        let named = if is_bit { NETWORK_INPUT + 2 } else { MATCHES + 1 };
+        let step = if is_bit { 2 } else { 1 };
+        weights.push(Row(std::array::from_fn(|index| if index < named && index % step == 0 { other } else { 0 })));
+        let (sizes, contexts) = match is_bit {
+            true => (experts.selector_sizes(), [1 << 16; 2]),
+            false => (experts.byte_selector_sizes(), [256, experts.final_sets()]),
+        };
+        Self { mixers: Mixers::new(&weights, sizes, experts.final_sets()), maps: FinalMaps::new(contexts, logistic) }
+    }
+
+    /// Predicts a decision and learns from its answer; returns its cost.
+    #[inline(always)]
+    fn code(&mut self, evidence: &Evidence<'_>, inputs: &[Row], answer: bool, logistic: &Logistic) -> u32 {
+        let (mut selection, mut cells) = (evidence.selection.clone(), [0; 2]);
+        let octaves = self.mixers.mix::<Portable>(&mut selection, inputs);
+        let yes = self.maps.refine(&mut cells, evidence.contexts, octaves, logistic);
+        self.maps.update(&cells, answer);
+        self.mixers.update::<Portable>(&selection, inputs, answer, logistic);
+        coder::cost(yes, answer)
+    }
+}

@@ -1,0 +1,110 @@
+//! What a decision's probability was made from, for those who want to know whom to thank.
+
+use super::matching::MATCHES;
+use super::mixer::{Mixers, Selection};
+use super::model::NETWORK_INPUT;
+use super::slots::CONTEXTS;
+use super::vector::{Row, WIDTH};
+
+/// What one decision's probability was made from. To make one costs nothing; to look at it does.
+pub struct Evidence<'a> {
+    pub(super) mixers: &'a Mixers,
+    pub(super) selection: &'a Selection,
+    /// The mixers' inputs: rows of contexts, then one of the others.
+    pub(super) inputs: &'a [Row],
+    /// The contexts of the final maps.
+    pub(super) contexts: [usize; 2],
+    /// Whether the decision is on a bit, not on an expected byte.
+    pub(super) is_bit: bool,
+    /// Groups of sixteen contexts.
+    pub(super) groups: usize,
+}
+
+/// One of those that predict, by number as the format's chapter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expert {
+    /// A context.
+    Context(u8),
+    /// A match model.
+    Match(u8),
+    /// The network.
+    Network,
+}
+
+impl Expert {
+    /// Their number.
+    pub const COUNT: usize = CONTEXTS + MATCHES + 1;
+
+    /// All of them, in the order of [`Credit`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self::from_index)
+    }
+
+    /// The one at a place of [`Credit`].
+    pub fn from_index(index: usize) -> Self {
+        match index {
+            _ if index < CONTEXTS => Self::Context(index as u8),
+            _ if index < CONTEXTS + MATCHES => Self::Match((index - CONTEXTS) as u8),
+            _ => Self::Network,
+        }
+    }
+
+    /// Its place among all.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Context(number) => usize::from(number),
+            Self::Match(number) => CONTEXTS + usize::from(number),
+            Self::Network => CONTEXTS + MATCHES,
+        }
+    }
+}
+
+/// What each expert said for the answers that came, less what it said against them, in 1/256 octave of log-odds, as far as
+/// the mixers listened.
+#[derive(Clone)]
+pub struct Credit([i32; Expert::COUNT]);
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self([0; Expert::COUNT])
+    }
+}
+
+impl Credit {
+    /// The one who said most, if anybody said anything.
+    #[inline]
+    pub fn first(&self) -> Option<Expert> {
+        let (mut first, mut most) = (0, self.0[0]);
+        for (index, &credit) in self.0.iter().enumerate() {
+            if credit > most {
+                (first, most) = (index, credit);
+            }
+        }
+        (most > 0).then(|| Expert::from_index(first))
+    }
+}
+
+impl Evidence<'_> {
+    /// Adds what the experts said to `credit`, once the answer is known.
+    #[inline(always)]
+    pub fn thank(&self, answer: bool, credit: &mut Credit) {
+        let sign = if answer { 1 } else { -1 };
+        let others = self.inputs.len() - 1;
+        self.mixers.shares(self.selection, self.inputs, |row, shares| {
+            if row < others {
+                let first = row % self.groups * WIDTH;
+                for (credit, share) in credit.0[first..first + WIDTH].iter_mut().zip(shares) {
+                    *credit += sign * share;
+                }
+                return;
+            }
+            let (per_match, network) = if self.is_bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
+            for number in 0..MATCHES {
+                let shares = &shares[number * per_match..][..per_match];
+                credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
+            }
+            let shares = &shares[network..][..per_match];
+            credit.0[Expert::Network.index()] += sign * shares.iter().sum::<i32>();
+        });
+    }
+}

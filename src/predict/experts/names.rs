@@ -1,0 +1,115 @@
+//! What each expert looks at, in words.
+
+use crate::layout::{Column, Layout, Source};
+
+use super::super::evidence::Expert;
+
+/// Delimited text, as far as a column's relations do not say otherwise.
+const ROWS: [&str; 32] = [
+    "what the match models predict",
+    "the last 3 bytes",
+    "the last 6 bytes",
+    "the field so far",
+    "the field and the last 3 bytes",
+    "the field so far and which fields equal those above",
+    "the field so far and the field to the left",
+    "the byte above",
+    "the byte to the left",
+    "the place in the field and the last 2 bytes",
+    "the field so far and the third field to the left",
+    "the field so far and two fields to the left",
+    "the field so far and the field above",
+    "the field so far, the field above and the one to the left",
+    "the number so far",
+    "the last 4 bytes",
+    "the place in the field",
+    "the last 5 bytes",
+    "the field so far and the second field to the left",
+    "the last byte",
+    "the last 2 bytes",
+    "the last 4 bytes",
+    "the last 6 bytes",
+    "the field so far and the field above",
+    "the field so far, the field to the left and which fields equal those above",
+    "the field so far, its best source and the field to the left",
+    "the field so far, the field above and its best source",
+    "the bytes above, to the left and before",
+    "both relations",
+    "the number so far and the last byte",
+    "the field so far, the first and the third field to the left",
+    "the field and the last 4 bytes",
+];
+
+const TEXT: [&str; 32] = [
+    "what the match models predict",
+    "the last 2 bytes",
+    "the last 3 bytes",
+    "the last 4 bytes",
+    "the last 5 bytes",
+    "the last 6 bytes",
+    "the last 8 bytes",
+    "the word so far",
+    "the word so far and the word before",
+    "the word so far and two words before",
+    "the word so far and the key",
+    "the words' shapes",
+    "the word so far and two shapes before",
+    "the column and the bytes above",
+    "the bytes above and the last byte",
+    "the word so far and the line's first word",
+    "the bytes before the last",
+    "three bytes before the last",
+    "the last byte and the third",
+    "the last byte",
+    "the word before and the last byte",
+    "the key and the last 3 bytes",
+    "the line's first word and the column",
+    "the last 7 bytes",
+    "two words before",
+    "the word so far and the second word before",
+    "the word so far and the last 3 bytes",
+    "four shapes",
+    "bytes further back",
+    "the kinds of the last bytes",
+    "the key and two words",
+    "the bytes above and the last 2 bytes",
+];
+
+const MATCHES: [&str; 3] = ["a repeat of 16 bytes or more", "a repeat of 6 bytes or more", "a repeat of the place"];
+
+impl Expert {
+    /// What the expert looks at in `field` of a file of this layout.
+    pub fn describe(self, layout: &Layout, field: usize) -> String {
+        let number = match self {
+            Self::Network => return "the network".to_owned(),
+            Self::Match(number) => return MATCHES[usize::from(number)].to_owned(),
+            Self::Context(number) => usize::from(number),
+        };
+        let name = match layout {
+            Layout::Plain => TEXT[number],
+            Layout::Records { .. } if number == 0 => TEXT[0],
+            Layout::Records { .. } => return format!("context {number} of records"),
+            Layout::Delimited { columns, .. } => {
+                let special = columns.get(field).and_then(|column| in_column(column, number, field));
+                return special.unwrap_or_else(|| ROWS[number].to_owned());
+            }
+        };
+        name.to_owned()
+    }
+}
+
+/// The contexts whose meaning depends on what is known of the column.
+fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
+    let relation = |index: usize| Some(column.relations.get(index)?.describe(field));
+    let name = |source: Source| {
+        let above = if source.above { " of the row before" } else { "" };
+        format!("column {}{above}", source.field + 1)
+    };
+    match number {
+        2 | 4 => relation(1),
+        10 | 15 => relation(0),
+        12 => Some(format!("the field so far and {}", name(column.best?))),
+        13 => column.pair.map(|[first, second]| format!("the field so far, {} and {}", name(first), name(second))),
+        _ => None,
+    }
+}
