@@ -90,10 +90,10 @@ fn information(probability: u32) -> u32 {
     // The mantissa, from 1 up to 2, in 1/2^31.
     let mut mantissa = probability << (31 - logarithm);
     for _ in 0..24 {
-        mantissa = mantissa * mantissa >> 31;
+        mantissa = (mantissa * mantissa) >> 31;
         let carry = mantissa >> 32;
         mantissa >>= carry;
-        logarithm = logarithm << 1 | carry;
+        logarithm = (logarithm << 1) | carry;
     }
     ((16 << 24) - logarithm) as u32
 }
