@@ -35,9 +35,9 @@ pub mod train;
 #[cfg(feature = "train")]
 pub use compress::{Estimate, Summary, compress, estimate};
 pub use container::{Mending, mend};
-pub use decompress::{Fill, Lost, Part, Salvage, decompress, extract, memory, salvage, verify};
 #[cfg(feature = "reports")]
 pub use decompress::{COST_BITS, Explained, explain};
+pub use decompress::{Fill, Lost, Part, Salvage, decompress, extract, memory, salvage, verify};
 pub use error::{Error, ErrorKind, Result};
 pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options, Parity, Resources};
 pub use progress::{Phase, Progress, Silent};

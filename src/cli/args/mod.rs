@@ -340,14 +340,14 @@ pub struct Explain {
     #[command(flatten)]
     pub level: Level,
     #[command(flatten)]
-    pub threads: Threads,
+    pub machine: Machine,
 }
 
 #[cfg(feature = "reports")]
 impl Explain {
     /// How to compress a file that is no archive yet.
     pub fn options(&self) -> Options {
-        Options { level: self.level.0, threads: self.threads.count(), ..Options::default() }
+        Options { level: self.level.0, resources: self.machine.resources(), ..Options::default() }
     }
 }
 

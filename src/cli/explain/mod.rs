@@ -63,7 +63,7 @@ impl Session {
             let archive = Archive::open(bytes)?;
             let mut account = Account::new(&archive.header().layout, archive.header().original);
             let mut ablation = args.ablation.then_some(([0; Part::ALL.len()], 0));
-            let explained = nncz::explain(&archive, args.ablation, args.threads.count(), &follower, |block| {
+            let explained = nncz::explain(&archive, args.ablation, &args.machine.resources(), &follower, |block| {
                 account.take(&block);
                 if let (Some((sums, all)), Some(costs)) = (&mut ablation, block.ablation) {
                     sums.iter_mut().zip(costs).for_each(|(sum, cost)| *sum += cost);

@@ -86,6 +86,7 @@ fn groups(explanation: &Explanation) -> Markup {
         ("the other groups", hidden),
         ("weights of the network", explanation.weights),
         ("index", explanation.index),
+        ("parity", explanation.parity),
         ("headers and checksums", explanation.headers),
     ];
     html! {

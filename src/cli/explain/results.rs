@@ -35,6 +35,8 @@ pub struct Explanation {
     pub weights: u64,
     /// Bytes of the index.
     pub index: u64,
+    /// Bytes of parity, for damage.
+    pub parity: u64,
     /// Bytes of the headers and checksums of the archive and its blocks.
     pub headers: u64,
     pub blocks: Vec<Block>,
@@ -137,6 +139,7 @@ impl Explanation {
         };
         let payload: u64 = archive.blocks().iter().map(|block| block.payload_length() as u64).sum();
         let (weights, index) = (archive.model_length() as u64, archive.index_length() as u64);
+        let parity = archive.parity_length() as u64;
         let costs: Vec<u64> = sums.iter().map(|sum| sum.cost).collect();
         let bytes = apportion(payload, &costs);
         let layout = if are_fields { Some(&header.layout) } else { None };
@@ -171,7 +174,8 @@ impl Explanation {
             groups,
             weights,
             index,
-            headers: archive.length() - payload - weights - index,
+            parity,
+            headers: archive.length() - payload - weights - index - parity,
             blocks: archive.blocks().iter().map(Block::new).collect(),
             curve: curve
                 .iter()

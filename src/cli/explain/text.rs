@@ -57,6 +57,7 @@ fn groups(explanation: &Explanation) -> String {
         (format!("{number} more"), rest, number > 0),
         ("weights of the network".to_owned(), explanation.weights, explanation.weights > 0),
         ("index".to_owned(), explanation.index, explanation.index > 0),
+        ("parity".to_owned(), explanation.parity, explanation.parity > 0),
         ("headers and checksums".to_owned(), explanation.headers, true),
         ("archive".to_owned(), explanation.archive, true),
     ];
