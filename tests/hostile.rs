@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use nncz::container::{BlockHeader, Header, Method, Writer};
 use nncz::layout::Layout;
 use nncz::net::{self, Shape, Weights};
 use nncz::predict::{Effort, Tables};
-use nncz::{ErrorKind, Parity, Phase, Progress, Resources, Silent, decompress};
+use nncz::{ErrorKind, Fill, Parity, Phase, Progress, Resources, Silent, decompress, mend, salvage};
 
 /// Counts what is allocated, and the most that ever was.
 struct Counting;
@@ -77,8 +78,95 @@ fn beginning_of_a_large_network() -> Vec<u8> {
     model
 }
 
+/// What counts memory sees one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn lies_about_the_structure_take_no_memory_and_no_time() {
+    let _turn = TURN.lock().unwrap();
+    let crc = |bytes: &[u8]| crc32fast::hash(bytes).to_le_bytes();
+    let header = |original: u64, blocks: u32| {
+        let layout = Layout::Plain;
+        let tables = Tables { bits: 14, effort: Effort::Quick };
+        let mut bytes = Vec::new();
+        let header = Header { original, blocks, level: 1, network: false, tables, layout };
+        drop(Writer::new(&mut bytes, &header, Parity::None).unwrap());
+        bytes
+    };
+    // A header of block `number` with a right checksum, and lanes as long as they like.
+    let block = |archive: &[u8], number: u8, lanes: &[u8]| {
+        let h = &archive[archive.len() - 4..];
+        let front = [b"B", &[number, 0, 1][..], lanes, &[0; 8]].concat();
+        let checksum = crc(&[h, &front].concat());
+        [&front[..], &checksum].concat()
+    };
+    let parity = |archive: u64, front: u64, index: u64, kind: u8| {
+        let mut head = b"P\0\0\0\0".to_vec();
+        for mut number in [archive, front, index] {
+            while number >= 128 {
+                head.push(number as u8 | 128);
+                number >>= 7;
+            }
+            head.push(number as u8);
+        }
+        head.push(kind);
+        let checksum = crc(&head);
+        [&head[..], &checksum].concat()
+    };
+    let million = header(1 << 40, 1 << 20);
+    let several = header(1 << 20, 100);
+    let huge = [255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
+    let mut hostile = vec![
+        million.clone(),
+        [&million[..], &b"B".repeat(1 << 20)].concat(),
+        [&several[..], &block(&several, 0, &huge)].concat(),
+        // Each of a hundred blocks has all that follows as its payload.
+        (0..100).rev().fold(several.clone(), |archive, number| {
+            let length = 10_000u32 - 1;
+            [&archive[..], &block(&several, number, &[length as u8 | 128, (length >> 7) as u8])].concat()
+        }),
+        // One block ten thousand times.
+        [&several[..], &block(&several, 3, &[200, 70]).repeat(10_000)].concat(),
+        // End marks of an index that is as long as all before.
+        [&million[..], &[&900_000u32.to_le_bytes()[..], b"ZCNN"].concat().repeat(1 << 17)].concat(),
+    ];
+    let length = hostile[2].len() as u64;
+    for (archive, front, index, kind) in [
+        (length, 0, 0, 100),
+        (length, 5, 5, 101),
+        (length, 0, length - 1, 101),
+        (1 << 47, 1 << 46, 1 << 46, 1),
+        (u64::MAX, u64::MAX, u64::MAX, 101),
+        (length, 7, 3, 101),
+        (0, 0, 0, 1),
+    ] {
+        let table = parity(archive, front, index, kind);
+        hostile.push([&hostile[2][..], &table, &[0; 3000], &table].concat());
+        hostile.push([&hostile[2][..], &table.repeat(20_000)].concat());
+    }
+    for (number, archive) in hostile.iter().enumerate() {
+        let (start, before) = (Instant::now(), NOW.load(SeqCst));
+        MOST.store(before, SeqCst);
+        let resources = Resources::default();
+        let mut copy = archive.clone();
+        mend(&mut copy).unwrap();
+        for bytes in [archive, &copy] {
+            let mut sink = std::io::sink();
+            assert!(decompress(bytes, &resources, &mut sink, &Silent).is_err(), "archive {number}");
+            let salvaged = salvage(bytes, Fill::Skip, &resources, &mut sink, &Silent);
+            assert!(salvaged.is_ok_and(|salvaged| salvaged.restored == 0), "archive {number}");
+        }
+        let (taken, time) = ((MOST.load(SeqCst) - before) >> 20, start.elapsed());
+        assert!(taken <= 64, "archive {number} took {taken} MiB");
+        let seconds = if cfg!(debug_assertions) { 40 } else { 4 };
+        assert!(time < Duration::from_secs(seconds), "archive {number} took {time:?}");
+        println!("archive {number} of {} bytes: {taken} MiB, {time:?}", archive.len());
+    }
+}
+
 #[test]
 fn a_hostile_archive_of_140_bytes_takes_at_most_64_mib() {
+    let _turn = TURN.lock().unwrap();
     let noise: Vec<u8> = (1u32..60).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let models = [vec![], vec![0; 20], vec![0xff; 20], noise[..20].to_vec(), beginning_of_a_large_network()];
     let largest_of_30_bytes = 38 << 16;

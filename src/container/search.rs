@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cursor::{Cursor, Found, Index};
-use super::{BLOCK_TAG, END, Header};
+use super::{BLOCK_TAG, END, Header, section_crc, varint};
+use crate::limits;
 
 /// Most places that are looked at for one block, and for the index: more are no accident.
 const CANDIDATES: usize = 4;
@@ -17,6 +18,9 @@ pub(super) fn blocks(bytes: &[u8], header: &Header, header_crc: u32, from: usize
     let mut blocks: BTreeMap<u32, Found> = BTreeMap::new();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
     for at in memchr::memchr_iter(BLOCK_TAG, &bytes[from..]) {
+        if !has_header(&bytes[from + at..], header, header_crc) {
+            continue;
+        }
         let Ok(found) = Cursor::within(bytes, header_crc, from + at).block(header) else { continue };
         let seen = seen.entry(found.number).or_default();
         *seen += 1;
@@ -47,6 +51,16 @@ pub(super) fn blocks(bytes: &[u8], header: &Header, header_crc: u32, from: usize
         }
     }
     blocks
+}
+
+/// Whether a block's header with a right checksum is at the start of `bytes`: the quick look at what is mostly none.
+fn has_header(bytes: &[u8], header: &Header, header_crc: u32) -> bool {
+    let skip = |at: usize, numbers: u8| (0..numbers).try_fold(at, |at, _| Some(at + varint::read(bytes.get(at..)?)?.1));
+    let Some(at) = skip(1, if header.blocks > 1 { 2 } else { 0 }) else { return false };
+    let Some(&lanes) = bytes.get(at).filter(|&&lanes| usize::from(lanes) <= limits::LANES) else { return false };
+    let Some(at) = skip(at + 1, lanes) else { return false };
+    let crc = bytes.get(at + 8..).and_then(<[u8]>::first_chunk);
+    crc.is_some_and(|crc| section_crc(header_crc, &bytes[..at + 8]).to_le_bytes() == *crc)
 }
 
 /// The index with a right checksum that lies last.
