@@ -19,15 +19,12 @@ pub fn mending(mending: &Mending) -> Vec<String> {
     let mut lines = Vec::new();
     if !mending.mended.is_empty() {
         lines.push(format!(
-            "  {} of the archive do not match their checksums; parity mends them",
+            "{} of the archive do not match their checksums; parity mends them",
             places(&mending.mended)
         ));
     }
     if !mending.lost.is_empty() {
-        lines.push(format!(
-            "  {} of the archive do not match; that is more than parity can mend",
-            places(&mending.lost)
-        ));
+        lines.push(format!("{} of the archive do not match; that is more than parity can mend", places(&mending.lost)));
     }
     if mending.parity > 0 {
         lines.push(format!("{} bytes of the parity itself do not match", grouped(mending.parity)));
