@@ -13,6 +13,7 @@ pub struct Evidence<'a> {
     /// The mixers' inputs: rows of contexts, then one of the others.
     pub(super) inputs: &'a [Row],
     /// The contexts of the final maps.
+    #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
     pub(super) contexts: [usize; 2],
     /// Whether the decision is on a bit, not on an expected byte.
     pub(super) is_bit: bool,
