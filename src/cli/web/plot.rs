@@ -54,6 +54,7 @@ pub fn scatter(points: &[Point], axes: Axes) -> Result<Plots> {
     both(|area, is_narrow| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
+            .margin_right(22)
             .x_label_area_size(42)
             .y_label_area_size(if is_narrow { 38 } else { 52 })
             .build_cartesian_2d(x.clone().log_scale(), y.clone())?;
