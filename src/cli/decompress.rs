@@ -9,6 +9,7 @@ use nncz::{Part, Resources};
 use super::files::{Content, Output, Place, Sink, Source};
 use super::progress::Follower;
 use super::report::{self, Outcome};
+use super::rescue::mended;
 use super::{Session, args, targets};
 
 impl Session {
@@ -55,8 +56,8 @@ impl Session {
 
     /// The bytes of an archive, mended as far as its parity can.
     fn archive(&self, name: &str, source: &Source) -> Result<Content> {
-        let mut content = source.content()?;
-        if let Some(mending) = nncz::mend(&mut content)? {
+        let (content, mending) = mended(source)?;
+        if let Some(mending) = mending {
             report::mending(&mending).iter().for_each(|line| self.say(&format!("nncz: {name}: damaged: {line}")));
             self.say(&format!("nncz: {name}: nncz repair writes it anew"));
         }

@@ -1,12 +1,12 @@
 //! A report that is written to a file once it is complete.
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
+
+use super::files::leftovers;
 
 /// A file to come, in a folder that was found to take it.
 pub struct Report {
@@ -20,13 +20,7 @@ impl Report {
     /// is missing or takes no files.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         ensure!(force || path.symlink_metadata().is_err(), "{} exists; -f overwrites it", path.display());
-        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        let draft = tempfile::Builder::new()
-            .prefix(".nncz-")
-            .suffix(".part")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder);
-        let draft = draft.with_context(|| format!("cannot write into the folder {}", folder.display()))?;
+        let draft = leftovers::create(leftovers::folder_of(path))?;
         Ok(Self { draft, path: path.to_owned(), force })
     }
 

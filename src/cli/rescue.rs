@@ -91,7 +91,7 @@ impl Session {
 }
 
 /// The bytes of an archive, mended as far as its parity can, and what was mended.
-fn mended(source: &Source) -> Result<(Content, Option<Mending>)> {
+pub fn mended(source: &Source) -> Result<(Content, Option<Mending>)> {
     let mut content = source.content()?;
     let mending = nncz::mend(&mut content)?;
     Ok((content, mending))

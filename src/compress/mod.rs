@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, Plan};
 use crate::predict::{Predictor, Tables};
-use crate::progress::{Phase, Progress, Silent};
+use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
 
 pub use self::estimate::{Estimate, estimate};
@@ -125,7 +125,7 @@ impl<'a> Job<'a> {
         let sample = &self.source[..self.source.len().min(SAMPLE)];
         self.progress.begin(Phase::Choosing, sample.len() as u64);
         let begin = Instant::now();
-        let streams = self.encode(sample, None, false)?;
+        let streams = self.encode(sample, None, false, self.progress)?;
         let time = begin.elapsed();
         let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
         let is_final = self.fit_tables(expected) && sample.len() == self.source.len() && self.blocks == 1;
@@ -186,7 +186,7 @@ impl<'a> Job<'a> {
         let sample = self.network_sample();
         self.progress.begin(Phase::Choosing, 2 * sample.len() as u64);
         let mut encoded = Vec::new();
-        let encode = |number| self.encode(sample, (number == 1).then_some(&model), false);
+        let encode = |number| self.encode(sample, (number == 1).then_some(&model), false, self.progress);
         in_order(2, self.threads, encode, |_, streams| {
             encoded.push(streams);
             Ok(())
@@ -237,7 +237,8 @@ impl<'a> Job<'a> {
             Some(streams) => put(0, streams)?,
             None => {
                 self.progress.begin(Phase::Encoding, header.original);
-                let encode = |number| self.encode(block(number), model.as_ref(), self.is_pipelined());
+                let pipelined = self.is_pipelined();
+                let encode = |number| self.encode(block(number), model.as_ref(), pipelined, self.progress);
                 in_order(self.blocks as usize, self.threads, encode, put)?;
             }
         }
@@ -249,20 +250,11 @@ impl<'a> Job<'a> {
         self.threads.get() >= 2 * self.blocks as usize
     }
 
-    fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
-        let coding = Coding { pipelined, ..self.coding(model) };
-        coding.encode(bytes, model.map_or(1, |model| model.lanes), self.progress)
-    }
-
-    /// The same for a trial, which is no part of what a person follows.
-    fn encode_silently(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
-        let coding = Coding { pipelined, ..self.coding(model) };
-        coding.encode(bytes, model.map_or(1, |model| model.lanes), &Silent)
-    }
-
-    fn coding<'b>(&'b self, model: Option<&'b Model>) -> Coding<'b> {
-        let network = model.map(|model| &model.network);
-        Coding { layout: &self.layout, tables: self.tables, instructions: self.instructions, network, pipelined: false }
+    /// Codes a block, or a sample as if it were one.
+    fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool, progress: &dyn Progress) -> Result<Encoded> {
+        let (layout, network) = (&self.layout, model.map(|model| &model.network));
+        let coding = Coding { layout, tables: self.tables, instructions: self.instructions, network, pipelined };
+        coding.encode(bytes, model.map_or(1, |model| model.lanes), progress)
     }
 }
 

@@ -65,7 +65,7 @@ impl Pace {
         let piece = &job.source[..job.source.len().min(PIECE)];
         let code = |copies: usize, pipelined: bool| -> Result<Speed> {
             let begin = Instant::now();
-            let encode = |_| job.encode_silently(piece, Some(&model), pipelined);
+            let encode = |_| job.encode(piece, Some(&model), pipelined, &Silent);
             in_order(copies, job.threads, encode, |_, _| Ok(()))?;
             Ok(Speed::new(piece.len() as u64, begin.elapsed()))
         };
@@ -102,7 +102,7 @@ pub fn pass(job: &Job, speed: Speed) -> Duration {
 /// About the length of the whole archive with the network `model`.
 pub fn archive_with(job: &Job, model: &Model, sample: &Sample) -> Result<u64> {
     let trial = &job.source[..job.source.len().min(TRIAL)];
-    let with = total(&job.encode_silently(trial, Some(model), false)?);
-    let without = total(&job.encode_silently(trial, None, false)?).max(1);
+    let with = total(&job.encode(trial, Some(model), false, &Silent)?);
+    let without = total(&job.encode(trial, None, false, &Silent)?).max(1);
     Ok(sample.expected * with / without + model.section.len() as u64)
 }

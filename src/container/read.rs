@@ -228,8 +228,7 @@ impl<'a> Archive<'a> {
 
     /// An error of kind [`ErrorKind::Damaged`] if `restored` is not what `block` was made from.
     pub fn check_restored(&self, block: &Block, restored: &[u8]) -> Result<()> {
-        let length = block.original.end - block.original.start;
-        if restored.len() as u64 != length || crc32fast::hash(restored) != block.header.crc {
+        if restored.len() as u64 != block.original_length() || crc32fast::hash(restored) != block.header.crc {
             return Err(self.damaged(block, "it restores other bytes than went in"));
         }
         Ok(())
@@ -280,6 +279,17 @@ impl<'a> Archive<'a> {
         self.model.iter().flatten().map(|model| model.content.len()).sum()
     }
 
+    /// Length of all payloads.
+    pub fn payload_length(&self) -> usize {
+        self.blocks.iter().map(Block::payload_length).sum()
+    }
+
+    /// Length of what is neither payload, model, index nor parity.
+    pub fn headers_length(&self) -> usize {
+        let parts = self.payload_length() + self.model_length() + self.index_length + self.parity_length;
+        self.bytes.len().saturating_sub(parts)
+    }
+
     /// Length of the parity; 0 without any.
     pub fn parity_length(&self) -> usize {
         self.parity_length
@@ -299,6 +309,11 @@ impl Block {
     fn new(header: &Header, found: Found) -> Self {
         let Found { number, header: block, payload, payload_crc } = found;
         Self { number, header: block, original: header.range(number), payload, payload_crc }
+    }
+
+    /// Number of the bytes that it restores.
+    pub fn original_length(&self) -> u64 {
+        self.original.end - self.original.start
     }
 
     /// Length of the payload.

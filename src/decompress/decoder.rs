@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::block::{Coding, Observer, Unobserved};
-use crate::container::{Archive, Block, Method};
+use crate::container::{Archive, Method};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Shape};
@@ -103,7 +103,7 @@ impl<'a> Decoder<'a> {
                     streams.push(stream);
                     rest = after;
                 }
-                coding.decode(&streams, length(block) as usize, progress, observer)?
+                coding.decode(&streams, block.original_length() as usize, progress, observer)?
             }
         };
         self.archive.check_restored(block, &restored)?;
@@ -118,7 +118,7 @@ impl Need {
         let (mut longest, mut lanes) = (0, 0);
         for block in archive.blocks() {
             if let Method::Coded { lanes: streams } = &block.header.method {
-                longest = longest.max(length(block));
+                longest = longest.max(block.original_length());
                 lanes = lanes.max(streams.len());
             }
         }
@@ -148,11 +148,6 @@ impl Need {
         let fitting = NonZeroUsize::new(usize::try_from(fitting).unwrap_or(usize::MAX));
         Ok(fitting.unwrap_or(NonZeroUsize::MIN).min(resources.threads))
     }
-}
-
-/// The original bytes of a block.
-pub fn length(block: &Block) -> u64 {
-    block.original.end - block.original.start
 }
 
 fn mebibytes(bytes: u64) -> String {

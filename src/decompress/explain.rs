@@ -1,9 +1,9 @@
 //! From an archive to what every byte of the original costs in it, and who predicted it.
 
-use super::decoder::{Decoder, length};
+use super::decoder::Decoder;
 use crate::block::Observer;
 use crate::coder;
-use crate::container::{Archive, Method};
+use crate::container::{Archive, Block, Method};
 use crate::error::Result;
 use crate::options::Resources;
 use crate::predict::{Ablation, Credit, Evidence, Expert, Part};
@@ -42,7 +42,7 @@ pub fn explain(
         // A block that is missing is an error as soon as it is to be decoded.
         let block = archive.block(number).ok();
         let is_stored = block.is_none_or(|block| block.header.method == Method::Stored);
-        let length = block.map_or(0, length) as usize;
+        let length = block.map_or(0, Block::original_length) as usize;
         Watch {
             costs: vec![if is_stored { 8 << COST_BITS } else { 0 }; length],
             experts: vec![None; length],

@@ -136,6 +136,11 @@ impl Contender {
         if self.settings.is_empty() { self.name.clone() } else { format!("{}:{}", self.name, self.settings) }
     }
 
+    /// Whether it gives every byte back.
+    pub fn restores_bytes(&self) -> bool {
+        !matches!(self.method, Method::Parquet { .. })
+    }
+
     /// Whether it is nncz itself.
     pub fn is_nncz(&self) -> bool {
         matches!(self.method, Method::Nncz { .. })

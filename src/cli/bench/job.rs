@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
-use nncz::{Options, Phase, Progress, Resources};
+use nncz::{Options, Progress, Resources};
 use serde::{Deserialize, Serialize};
 
 use super::contender::{Contender, Method};
@@ -164,13 +164,6 @@ struct Curve(Mutex<Vec<(u64, u32)>>);
 const POINTS: usize = 400;
 
 impl Progress for Curve {
-    fn begin(&self, _: Phase, _: u64) {}
-    fn advance(&self, _: u64) {}
-    fn note(&self, _: &str) {}
-    fn is_cancelled(&self) -> bool {
-        false
-    }
-
     fn training(&self, bytes: u64, millibits: u32) {
         let mut points = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         points.push((bytes, millibits));

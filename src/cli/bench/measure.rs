@@ -65,7 +65,7 @@ impl Subject<'_> {
         };
         let (compress, decompress) = (speed(|round| &round.compress), speed(|round| &round.decompress));
         let last = rounds.pop().context("no run was asked for")?;
-        let restores = !matches!(contender.method, Method::Parquet { .. });
+        let restores = contender.restores_bytes();
         Ok(Outcome::done(self.length, last.size, restores, compress, decompress, last.compress.training))
     }
 
@@ -86,7 +86,7 @@ impl Subject<'_> {
         let size = packed.metadata().context("it wrote nothing")?.len();
         announce("decompressing");
         let decompress = self.child(&job(Direction::Decompress, &packed, &restored), &folder)?;
-        if !matches!(contender.method, Method::Parquet { .. })
+        if contender.restores_bytes()
             && let Some(difference) = difference(self.path, &restored)?
         {
             return Ok(Err(difference));

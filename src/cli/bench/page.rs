@@ -4,7 +4,7 @@ use anyhow::Result;
 use maud::{Markup, html};
 
 use super::results::{Figures, Report, Row};
-use super::table::{figure_cells, heading, heads, remarks};
+use super::table::{HEADS, figure_cells, heading, heading_of_all, remarks};
 use crate::cli::report::grouped;
 use crate::cli::web::plot::{self, Axes, Point};
 use crate::cli::web::{self, cards};
@@ -13,8 +13,7 @@ use crate::cli::web::{self, cards};
 pub fn page(report: &Report) -> Result<String> {
     let mut sections = Vec::new();
     for summary in report.total.iter().chain(&report.kinds) {
-        let title = format!("{}: {} files, {} bytes", summary.name, summary.files, grouped(summary.bytes));
-        sections.push(section(&title, &summary.rows)?);
+        sections.push(section(&heading_of_all(summary), &summary.rows)?);
     }
     for file in &report.files {
         sections.push(section(&heading(file), &file.rows)?);
@@ -57,7 +56,7 @@ fn section(title: &str, rows: &[Row]) -> Result<Markup> {
         .iter()
         .filter(|(_, figures)| figures.original > 0)
         .map(|(row, figures)| Point {
-            name: row.contender.replace(':', " "),
+            name: row.title(),
             x: figures.decompress.megabytes_per_second,
             y: figures.ratio,
             own: row.is_nncz,
@@ -84,7 +83,7 @@ fn section(title: &str, rows: &[Row]) -> Result<Markup> {
             (web::figure(&plots, "Up and to the right is better. The line joins those that none beats in both."))
         }
         @for (row, plots) in curves {
-            h2 { "Training of " (row.contender.replace(':', " ")) }
+            h2 { "Training of " (row.title()) }
             (web::figure(&plots, "The network alone, on what it is just learning from."))
         }
     })
@@ -97,11 +96,11 @@ fn table(rows: &[Row]) -> Markup {
     html! {
         div.wide {
             table {
-                thead { tr { @for head in heads() { th { (head) } } th { "processor s" } } }
+                thead { tr { @for head in HEADS { th { (head) } } th { "processor s" } } }
                 tbody {
                     @for row in rows {
                         tr.own[row.is_nncz] {
-                            td { (row.contender.replace(':', " ")) }
+                            td { (row.title()) }
                             @match (row.outcome.figures(), row.outcome.excuse()) {
                                 (Some(figures), _) => {
                                     @for cell in figure_cells(figures) { td { (cell) } }

@@ -58,6 +58,13 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
+impl Row {
+    /// Name and settings, as a person reads them.
+    pub fn title(&self) -> String {
+        self.contender.replace(':', " ")
+    }
+}
+
 /// What came of a contender.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "status", content = "figures", rename_all = "kebab-case")]

@@ -4,23 +4,16 @@ use std::fmt::Write;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use super::results::{Figures, FileReport, Report, Row};
-use crate::cli::report::grouped;
+use super::results::{Figures, FileReport, Report, Row, Summary};
+use crate::cli::report::{grouped, unruled};
 
 /// Heads of the columns.
-const HEADS: [&str; 8] =
+pub const HEADS: [&str; 8] =
     ["contender", "bytes", "ratio", "bits/byte", "compress MB/s", "decompress MB/s", "memory MB", "vs nncz"];
 
 /// For a terminal.
 pub fn text(report: &Report) -> String {
-    render(report, "", |rows| {
-        let mut table = table(rows);
-        table.load_style(presets::NOTHING);
-        for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((if index == 0 { 2 } else { 1 }, 1));
-        }
-        table.to_string().lines().map(|line| line.trim_end().to_owned() + "\n").collect()
-    })
+    render(report, "", |rows| unruled(table(rows)))
 }
 
 /// For a page in Markdown.
@@ -52,9 +45,7 @@ fn render(report: &Report, head: &str, table: impl Fn(&[Row]) -> String) -> Stri
         text.push('\n');
     }
     for summary in report.total.iter().chain(&report.kinds) {
-        let Row { .. } = &summary.rows[0];
-        let heading = format!("{}: {} files, {} bytes", summary.name, summary.files, grouped(summary.bytes));
-        text += &format!("{head}{heading}\n{}", table(&summary.rows));
+        text += &format!("{head}{}\n{}", heading_of_all(summary), table(&summary.rows));
         for row in &summary.rows {
             if let Some(figures) = row.outcome.figures().filter(|figures| figures.files < summary.files) {
                 writeln!(text, "{}: on {} of {} files", row.contender, figures.files, summary.files).ok();
@@ -80,6 +71,11 @@ pub fn heading(file: &FileReport) -> String {
     }
 }
 
+/// The name and size of several files.
+pub fn heading_of_all(summary: &Summary) -> String {
+    format!("{}: {} files, {} bytes", summary.name, summary.files, grouped(summary.bytes))
+}
+
 /// What is to be said of rows that failed or do not restore the bytes.
 pub fn remarks(rows: &[Row]) -> impl Iterator<Item = String> {
     rows.iter().filter_map(|row| match (row.outcome.excuse(), row.outcome.figures()) {
@@ -101,7 +97,7 @@ fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.set_header(HEADS);
     for row in rows {
-        let mut cells = vec![row.contender.replace(':', " ")];
+        let mut cells = vec![row.title()];
         match (row.outcome.figures(), row.outcome.excuse()) {
             (Some(figures), _) => cells.extend(figure_cells(figures)),
             (None, excuse) => cells.push(excuse.map_or("", |(what, _)| what).to_owned()),
@@ -127,11 +123,6 @@ pub fn figure_cells(figures: &Figures) -> Vec<String> {
         format!("{} · {}", megabytes(figures.compress.memory), megabytes(figures.decompress.memory)),
         figures.relative_size.map_or(String::new(), |relative| format!("{relative:.2}×")),
     ]
-}
-
-/// Heads of the columns, for other tables of the same figures.
-pub fn heads() -> [&'static str; 8] {
-    HEADS
 }
 
 /// A number with about three significant digits.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::account::MapRow;
 use super::results::{Ablation, Explanation};
-use crate::cli::report::grouped;
+use crate::cli::report::{bits_per_byte, grouped};
 use crate::cli::web::plot::{self, Axes};
 use crate::cli::web::{self, cards};
 
@@ -20,13 +20,7 @@ pub fn page(explanation: &Explanation) -> Result<String> {
     let points: Vec<(f64, f64)> =
         explanation.curve.iter().map(|stretch| (stretch.offset as f64 / 1e6, stretch.bits_per_byte)).collect();
     let axes = Axes { x: "MB into the file", y: "bits per byte" };
-    let curve = if points.len() > 2 {
-        Some(plot::curve(&points, axes, |value| {
-            format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
-        })?)
-    } else {
-        None
-    };
+    let curve = if points.len() > 2 { Some(plot::curve(&points, axes, plot::trimmed)?) } else { None };
     let title = format!("{name}: where its bits go");
     let dearest = explanation.groups.first();
     let mut shown = vec![
@@ -34,7 +28,7 @@ pub fn page(explanation: &Explanation) -> Result<String> {
             format!("{} bytes", grouped(*archive)),
             format!("of {} in {} rows", grouped(*original), grouped(explanation.rows)),
         ),
-        (format!("{:.3}", 8.0 * *archive as f64 / (*original).max(1) as f64), "bits per byte".to_owned()),
+        (bits_per_byte(*original, *archive), "bits per byte".to_owned()),
     ];
     if let Some(group) = dearest {
         shown.push((format!("{:.0} %", 100.0 * group.share), format!("of the archive is {}", group.name)));
@@ -82,13 +76,7 @@ fn groups(explanation: &Explanation) -> Markup {
     let most = explanation.groups.first().map_or(1, |group| group.bytes).max(1) as f64;
     let bar = |bytes: u64| format!("width: {:.1}%", 100.0 * bytes as f64 / most);
     let hidden: u64 = explanation.groups.iter().skip(GROUPS).map(|group| group.bytes).sum();
-    let others = [
-        ("the other groups", hidden),
-        ("weights of the network", explanation.weights),
-        ("index", explanation.index),
-        ("parity", explanation.parity),
-        ("headers and checksums", explanation.headers),
-    ];
+    let hidden = Some(("the other groups", hidden)).filter(|group| group.1 > 0);
     html! {
         div.wide {
             table {
@@ -109,7 +97,7 @@ fn groups(explanation: &Explanation) -> Markup {
                             }
                         }
                     }
-                    @for (name, bytes) in others.into_iter().filter(|other| other.1 > 0) {
+                    @for (name, bytes) in hidden.into_iter().chain(explanation.overhead()) {
                         tr { td.soft { (name) } td { (grouped(bytes)) } td { (percent(bytes)) } td.barred { span.bar style=(bar(bytes.min(most as u64))) {} } td colspan="3" {} }
                     }
                     tr.own { td { "archive" } td { (grouped(explanation.archive)) } td { "100 %" } td colspan="4" {} }
@@ -185,29 +173,20 @@ fn rows(explanation: &Explanation) -> Markup {
 }
 
 fn ablated(ablation: &Ablation, weights: u64) -> Markup {
-    let parts = [
-        ("match models alone", Some(ablation.match_models)),
-        ("contexts alone", Some(ablation.contexts)),
-        ("network alone", ablation.network),
-        ("contexts and match models", ablation.without_network),
-        ("all", Some(ablation.all)),
-    ];
-    let most = parts.iter().filter_map(|part| part.1).max().unwrap_or(1).max(1) as f64;
+    let most = ablation.parts().map(|part| part.1).max().unwrap_or(1).max(1) as f64;
     html! {
         div.wide {
             table {
                 thead { tr { th { "predicted by" } th { "bytes of payload" } th.barred {} } }
                 tbody {
-                    @for (name, bytes) in parts {
-                        @if let Some(bytes) = bytes {
-                            tr { td { (name) } td { (grouped(bytes)) } td.barred { span.bar style=(format!("width: {:.1}%", 100.0 * bytes as f64 / most)) {} } }
-                        }
+                    @for (name, bytes) in ablation.parts() {
+                        tr { td { (name) } td { (grouped(bytes)) } td.barred { span.bar style=(format!("width: {:.1}%", 100.0 * bytes as f64 / most)) {} } }
                     }
                 }
             }
         }
-        @if let Some(without) = ablation.without_network {
-            p { "The network saves " (grouped(without.saturating_sub(ablation.all))) " bytes, for " (grouped(weights)) " bytes of weights." }
+        @if let Some(saved) = ablation.saved() {
+            p { "The network saves " (grouped(saved)) " bytes, for " (grouped(weights)) " bytes of weights." }
         }
     }
 }

@@ -116,6 +116,38 @@ pub struct Ablation {
     pub all: u64,
 }
 
+impl Explanation {
+    /// What takes bytes besides the groups.
+    pub fn overhead(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let parts = [
+            ("weights of the network", self.weights),
+            ("index", self.index),
+            ("parity", self.parity),
+            ("headers and checksums", self.headers),
+        ];
+        parts.into_iter().filter(|part| part.1 > 0)
+    }
+}
+
+impl Ablation {
+    /// Every part that there is, and all, with their bytes.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let parts = [
+            ("match models alone", Some(self.match_models)),
+            ("contexts alone", Some(self.contexts)),
+            ("network alone", self.network),
+            ("contexts and match models", self.without_network),
+            ("all", Some(self.all)),
+        ];
+        parts.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)))
+    }
+
+    /// The bytes of payload that the network saves, if there is one.
+    pub fn saved(&self) -> Option<u64> {
+        self.without_network.map(|without| without.saturating_sub(self.all))
+    }
+}
+
 /// What was found besides the account.
 pub struct Found<'a> {
     pub name: String,
@@ -137,7 +169,7 @@ impl Explanation {
             Some(groups) => (groups.names().to_vec(), groups.kind(), groups.are_fields(), groups.is_binary()),
             None => (vec![], "columns", false, false),
         };
-        let payload: u64 = archive.blocks().iter().map(|block| block.payload_length() as u64).sum();
+        let (payload, headers) = (archive.payload_length() as u64, archive.headers_length() as u64);
         let (weights, index) = (archive.model_length() as u64, archive.index_length() as u64);
         let parity = archive.parity_length() as u64;
         let costs: Vec<u64> = sums.iter().map(|sum| sum.cost).collect();
@@ -175,7 +207,7 @@ impl Explanation {
             weights,
             index,
             parity,
-            headers: archive.length() - payload - weights - index - parity,
+            headers,
             blocks: archive.blocks().iter().map(Block::new).collect(),
             curve: curve
                 .iter()
@@ -196,7 +228,7 @@ impl Explanation {
 
 impl Block {
     fn new(block: &nncz::container::Block) -> Self {
-        let (original, payload) = (block.original.end - block.original.start, block.payload_length() as u64);
+        let (original, payload) = (block.original_length(), block.payload_length() as u64);
         let stored = block.header.method == Method::Stored;
         Self { original, payload, bits_per_byte: 8.0 * payload as f64 / original as f64, stored }
     }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table};
 
 use super::account::MapRow;
 use super::results::{Ablation, Explanation, Row};
-use crate::cli::report::grouped;
+use crate::cli::report::{grouped, unruled};
 
 /// Groups shown.
 const GROUPS: usize = 40;
@@ -41,7 +41,6 @@ pub fn text(explanation: &Explanation, in_colour: bool) -> String {
 
 fn groups(explanation: &Explanation) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
     table.set_header([explanation.grouped_by, "bytes", "share", "bits/row", "predicted by"]);
     let share = |bytes: u64| format!("{:.1} %", 100.0 * bytes as f64 / explanation.archive.max(1) as f64);
     for group in explanation.groups.iter().take(GROUPS) {
@@ -53,24 +52,15 @@ fn groups(explanation: &Explanation) -> String {
     }
     let rest: u64 = explanation.groups.iter().skip(GROUPS).map(|group| group.bytes).sum();
     let number = explanation.groups.len().saturating_sub(GROUPS);
-    let others = [
-        (format!("{number} more"), rest, number > 0),
-        ("weights of the network".to_owned(), explanation.weights, explanation.weights > 0),
-        ("index".to_owned(), explanation.index, explanation.index > 0),
-        ("parity".to_owned(), explanation.parity, explanation.parity > 0),
-        ("headers and checksums".to_owned(), explanation.headers, true),
-        ("archive".to_owned(), explanation.archive, true),
-    ];
-    for (name, bytes, _) in others.into_iter().filter(|other| other.2) {
+    let more = (number > 0).then(|| (format!("{number} more"), rest));
+    let parts = explanation.overhead().chain([("archive", explanation.archive)]);
+    for (name, bytes) in more.into_iter().chain(parts.map(|(name, bytes)| (name.to_owned(), bytes))) {
         table.add_row([name, grouped(bytes), share(bytes)].map(Cell::new));
     }
-    for (number, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((if number == 0 { 2 } else { 1 }, 1));
-        if (1..=3).contains(&number) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    for column in table.column_iter_mut().skip(1).take(3) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string().lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>() + "\n"
+    unruled(table) + "\n"
 }
 
 /// The curve as a line of bars.
@@ -114,18 +104,10 @@ fn heat(title: &str, rows: &[MapRow]) -> String {
 
 fn ablated(ablation: &Ablation, weights: u64) -> String {
     let mut text = "bytes of payload, if only these had predicted\n".to_owned();
-    let parts = [
-        ("match models alone", Some(ablation.match_models)),
-        ("contexts alone", Some(ablation.contexts)),
-        ("network alone", ablation.network),
-        ("contexts and match models", ablation.without_network),
-        ("all", Some(ablation.all)),
-    ];
-    for (name, bytes) in parts.iter().filter_map(|(name, bytes)| Some((name, (*bytes)?))) {
+    for (name, bytes) in ablation.parts() {
         writeln!(text, "  {name:<28}{:>13}", grouped(bytes)).ok();
     }
-    if let Some(without) = ablation.without_network {
-        let saved = without.saturating_sub(ablation.all);
+    if let Some(saved) = ablation.saved() {
         writeln!(text, "the network saves {} bytes for {} bytes of weights", grouped(saved), grouped(weights)).ok();
     }
     text + "\n"

@@ -1,22 +1,43 @@
 //! What a run that was killed leaves: unfinished outputs under a name of their own, which no process holds any more.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
+use super::printable;
+
 /// Names of unfinished outputs begin and end so.
-pub const PREFIX: &str = ".nncz-";
-pub const SUFFIX: &str = ".part";
+const PREFIX: &str = ".nncz-";
+const SUFFIX: &str = ".part";
 
 /// Whether `name` is that of an unfinished output.
 pub fn is_name(name: &str) -> bool {
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
+/// The folder that a path lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// A new unfinished output in a folder, held as long as it is open.
+pub fn create(folder: &Path) -> Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).permissions(Permissions::from_mode(0o666));
+    loop {
+        let file = builder.tempfile_in(folder);
+        let file = file.with_context(|| format!("cannot write into the folder {}", printable(folder)))?;
+        if hold(&file) {
+            return Ok(file);
+        }
+    }
+}
+
 /// Holds an unfinished output as long as it is open; false if another process removed it before that.
-pub fn hold(file: &NamedTempFile) -> bool {
+fn hold(file: &NamedTempFile) -> bool {
     // On a file system without locks, nothing is ever taken for a leftover either.
     if let Err(std::fs::TryLockError::WouldBlock) = file.as_file().try_lock() {
         return false;

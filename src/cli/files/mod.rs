@@ -1,6 +1,6 @@
 //! File safety: what may be read, what may be written, and how an output comes to be complete or not at all.
 
-mod leftovers;
+pub mod leftovers;
 mod map;
 mod output;
 

@@ -83,23 +83,9 @@ pub struct Draft {
 
 impl Draft {
     fn create(path: &Path, overwrite: bool, interrupt: &Arc<Interrupt>) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = leftovers::folder_of(path);
         let removed = leftovers::remove(folder);
-        let create = || {
-            tempfile::Builder::new()
-                .prefix(leftovers::PREFIX)
-                .suffix(leftovers::SUFFIX)
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(folder)
-                .with_context(|| format!("cannot write into the folder {}", printable(folder)))
-        };
-        let mut file = create()?;
-        while !leftovers::hold(&file) {
-            file = create()?;
-        }
+        let file = leftovers::create(folder)?;
         interrupt.set_draft(Some(file.path()));
         let mode = file.as_file().metadata()?.mode();
         file.as_file().set_permissions(Permissions::from_mode(0o600))?;

@@ -52,10 +52,10 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
     let archive = Archive::open(bytes)?;
     let header = archive.header();
     let length = bytes.len() as u64;
-    let payload: usize = archive.blocks().iter().map(|block| block.payload_length()).sum();
-    let (model, index) = (archive.model_length(), archive.index_length());
-    let parity = archive.parity_length();
-    let rest = bytes.len().saturating_sub(payload + model + index + parity);
+    let (payload, headers) = (archive.payload_length(), archive.headers_length());
+    let (model, index, parity) = (archive.model_length(), archive.index_length(), archive.parity_length());
+    let (layout, effort) = (layout(&header.layout), format!("{:?}", header.tables.effort).to_lowercase());
+    let stored = stored(&archive);
     let memory = nncz::memory(&archive, NonZeroUsize::MIN)?;
 
     let weights = archive.model()?.map(net::decode).transpose()?;
@@ -70,18 +70,17 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         ("  weights", part(model)),
         ("  index", part(index)),
         ("  parity", parity_of(archive.parity(), part(parity))),
-        ("  headers", part(rest)),
-        ("layout", layout(&header.layout)),
+        ("  headers", part(headers)),
+        ("layout", layout.clone()),
         ("context tables", format!("2^{} lines", header.tables.bits)),
-        ("effort", format!("{:?}", header.tables.effort).to_lowercase()),
+        ("effort", effort.clone()),
         ("network", weights.as_ref().map_or("none".to_owned(), |weights| network(&weights.shape))),
-        ("blocks", blocks(&archive)),
+        ("blocks", blocks(&archive, stored)),
         ("to decompress", format!("{} MB of memory for each thread", grouped(memory.div_ceil(1_000_000)))),
     ];
     if let Some(lanes) = lanes(&archive) {
         rows.push(("lanes", lanes));
     }
-    let stored = archive.blocks().iter().filter(|block| block.header.method == Method::Stored).count();
     let details = json!({
         "format_version": VERSION,
         "level": header.level,
@@ -90,11 +89,11 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         "index_bytes": index,
         "parity_bytes": parity,
         "parity": parity_name(archive.parity()),
-        "headers_bytes": rest,
+        "headers_bytes": headers,
         "memory_to_decompress_bytes": memory,
-        "layout": layout(&header.layout),
+        "layout": layout,
         "context_tables_log2": header.tables.bits,
-        "effort": format!("{:?}", header.tables.effort).to_lowercase(),
+        "effort": effort,
         "network_parameters": weights.map(|weights| weights.shape.parameters()),
         "blocks": archive.blocks().len(),
         "stored_blocks": stored,
@@ -191,11 +190,15 @@ fn layout(layout: &Layout) -> String {
     }
 }
 
-fn blocks(archive: &Archive) -> String {
+/// The number of blocks that are stored as they are.
+fn stored(archive: &Archive) -> usize {
+    archive.blocks().iter().filter(|block| block.header.method == Method::Stored).count()
+}
+
+fn blocks(archive: &Archive, stored: usize) -> String {
     let count = archive.blocks().len();
-    let stored = archive.blocks().iter().filter(|block| block.header.method == Method::Stored).count();
     let Some(first) = archive.blocks().first() else { return "none".to_owned() };
-    let length = grouped(first.original.end - first.original.start);
+    let length = grouped(first.original_length());
     match stored {
         0 => format!("{count} of {length} bytes"),
         _ => format!("{count} of {length} bytes, {stored} stored as they are"),
@@ -227,6 +230,16 @@ fn strength(original: u64, archive: u64) -> String {
     }
     let (ratio, bits) = (original as f64 / archive as f64, bits_per_byte(original, archive));
     format!("{ratio:.2}:1, {bits} bits per byte")
+}
+
+/// The lines of a table without rules, moved in a little.
+#[cfg(feature = "reports")]
+pub fn unruled(mut table: comfy_table::Table) -> String {
+    table.load_style(comfy_table::presets::NOTHING);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((if index == 0 { 2 } else { 1 }, 1));
+    }
+    table.to_string().lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 /// A number with its thousands parted.

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use anyhow::{Result, anyhow};
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -37,6 +40,7 @@ pub struct Axes<'a> {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, X> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, RangedCoordf64>>;
 
 const BROAD: (u32, u32) = (1000, 430);
 const NARROW: (u32, u32) = (370, 330);
@@ -45,12 +49,9 @@ const FONT_SIZE: i32 = 15;
 
 /// Points with their names on a logarithmic x axis, and the line of those that none beats in both respects.
 pub fn scatter(points: &[Point], axes: Axes) -> Result<Plots> {
-    let margin = |values: Vec<f64>, factor: f64| {
-        let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), &value| (a.min(value), b.max(value)));
-        least / factor..most * factor
-    };
-    let x = margin(points.iter().map(|point| point.x).collect(), 1.8);
-    let y = 0.0..margin(points.iter().map(|point| point.y).collect(), 1.15).end;
+    let (left, right) = ends(points.iter().map(|point| point.x));
+    let (_, top) = ends(points.iter().map(|point| point.y));
+    let (x, y) = (left / 1.8..right * 1.8, 0.0..top * 1.15);
     both(|area, is_narrow| {
         let mut chart = ChartBuilder::on(area)
             .margin(8)
@@ -58,19 +59,7 @@ pub fn scatter(points: &[Point], axes: Axes) -> Result<Plots> {
             .x_label_area_size(42)
             .y_label_area_size(if is_narrow { 38 } else { 52 })
             .build_cartesian_2d(x.clone().log_scale(), y.clone())?;
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .label_style((FONT, FONT_SIZE, &INK))
-            .x_desc(axes.x)
-            .y_desc(axes.y)
-            .x_labels(if is_narrow { 4 } else { 8 })
-            .y_labels(6)
-            .x_label_formatter(&|value| short(*value))
-            .y_label_formatter(&|value| short(*value))
-            .draw()?;
+        mesh(&mut chart, axes, &|value| short(*value)).x_labels(if is_narrow { 4 } else { 8 }).draw()?;
         let front = front(points).into_iter().map(|point| (point.x, point.y));
         chart.draw_series(LineSeries::new(front, FRONT.stroke_width(1)))?;
         let mut taken: Vec<Frame> = Vec::new();
@@ -85,13 +74,10 @@ pub fn scatter(points: &[Point], axes: Axes) -> Result<Plots> {
     })
 }
 
-/// A curve; `markers` are places on the x axis with a dashed line each.
+/// A curve; `x_format` writes the places on the x axis.
 pub fn curve(points: &[(f64, f64)], axes: Axes, x_format: fn(f64) -> String) -> Result<Plots> {
-    let ends = |values: &mut dyn Iterator<Item = f64>| {
-        values.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)))
-    };
-    let (left, right) = ends(&mut points.iter().map(|point| point.0));
-    let (_, top) = ends(&mut points.iter().map(|point| point.1));
+    let (left, right) = ends(points.iter().map(|point| point.0));
+    let (_, top) = ends(points.iter().map(|point| point.1));
     let right = if right > left { right } else { left + 1.0 };
     let top = if top > 0.0 { top * 1.08 } else { 1.0 };
     both(|area, is_narrow| {
@@ -101,23 +87,38 @@ pub fn curve(points: &[(f64, f64)], axes: Axes, x_format: fn(f64) -> String) -> 
             .x_label_area_size(42)
             .y_label_area_size(if is_narrow { 44 } else { 56 })
             .build_cartesian_2d(left..right, 0.0..top)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .axis_style(INK)
-            .label_style((FONT, FONT_SIZE, &INK))
-            .x_desc(axes.x)
-            .y_desc(axes.y)
-            .x_labels(if is_narrow { 4 } else { 9 })
-            .y_labels(6)
-            .x_label_formatter(&|value| x_format(*value))
-            .y_label_formatter(&|value| short(*value))
-            .draw()?;
+        let x_label = |value: &f64| x_format(*value);
+        mesh(&mut chart, axes, &x_label).disable_x_mesh().x_labels(if is_narrow { 4 } else { 9 }).draw()?;
         chart.draw_series(LineSeries::new(points.iter().copied(), OWN.stroke_width(if is_narrow { 1 } else { 2 })))?;
         Ok(())
     })
+}
+
+/// The least and the greatest value.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)))
+}
+
+/// Grid, axes and what is written at them, as all plots have it.
+fn mesh<'a, 'b, X>(
+    chart: &'b mut Chart<'a, X>,
+    axes: Axes,
+    x_label: &'b dyn Fn(&f64) -> String,
+) -> MeshStyle<'a, 'b, X, RangedCoordf64, SVGBackend<'a>>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let mut mesh = chart.configure_mesh();
+    mesh.bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(INK)
+        .label_style((FONT, FONT_SIZE, &INK))
+        .x_desc(axes.x)
+        .y_desc(axes.y)
+        .y_labels(6)
+        .x_label_formatter(x_label)
+        .y_label_formatter(&|value| short(*value));
+    mesh
 }
 
 /// Draws in both sizes.
@@ -197,7 +198,8 @@ fn short(value: f64) -> String {
     }
 }
 
-fn trimmed(value: f64) -> String {
+/// A number with at most three decimals.
+pub fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
