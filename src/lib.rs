@@ -39,7 +39,7 @@ pub use container::{Mending, mend};
 pub use decompress::{COST_BITS, Explained, explain};
 pub use decompress::{Fill, Lost, Part, Salvage, decompress, extract, memory, salvage, verify};
 pub use error::{Error, ErrorKind, Result};
-pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options, Parity, Resources};
+pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options, Parity, Resources, UNFINISHED};
 pub use progress::{Phase, Progress, Silent};
 #[cfg(feature = "train")]
 pub use stream::compress_stream;

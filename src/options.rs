@@ -98,6 +98,10 @@ impl Resources {
     }
 }
 
+/// What the names of unfinished files begin and end with. Whoever writes one holds the lock on it; without that it is
+/// what a killed process left.
+pub const UNFINISHED: [&str; 2] = [".nncz-", ".part"];
+
 /// How to compress.
 #[derive(Clone, Debug)]
 pub struct Options {

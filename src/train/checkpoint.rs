@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::options::UNFINISHED;
 
 const MAGIC: [u8; 8] = *b"nncztrn1";
 
@@ -38,7 +39,10 @@ pub struct State {
 pub fn save(path: &Path, identity: &str, state: &State) -> Result<()> {
     let content = encode(identity, state);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let [prefix, suffix] = UNFINISHED;
+    let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(folder)?;
+    // Where the file system knows no locks, nobody takes an unfinished file for a leftover either.
+    file.as_file().try_lock().ok();
     file.write_all(&MAGIC)?;
     file.write_all(&crc32fast::hash(&content).to_le_bytes())?;
     file.write_all(&content)?;
@@ -134,6 +138,24 @@ mod tests {
         assert_eq!(load(&path, "another run", 2).unwrap(), None);
         assert_eq!(load(&path, "run", 3).unwrap(), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file may stay");
+    }
+
+    #[test]
+    fn what_is_not_whole_yet_has_the_name_of_an_unfinished_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let state = State { values: vec![1.0; 1 << 20], ..State::default() };
+        let mut names = std::collections::BTreeSet::new();
+        std::thread::scope(|scope| {
+            let saving = scope.spawn(|| (0..4).for_each(|_| save(&path, "run", &state).unwrap()));
+            while !saving.is_finished() {
+                let entries = std::fs::read_dir(folder.path()).unwrap().flatten();
+                names.extend(entries.map(|entry| entry.file_name().into_string().unwrap()));
+            }
+        });
+        let [prefix, suffix] = UNFINISHED;
+        assert!(names.len() > 1 && names.remove("run"));
+        assert!(names.iter().all(|name| name.starts_with(prefix) && name.ends_with(suffix)), "{names:?}");
     }
 
     #[test]

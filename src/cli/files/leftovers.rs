@@ -5,13 +5,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nncz::UNFINISHED;
 use tempfile::NamedTempFile;
 
 use super::printable;
 
-/// Names of unfinished outputs begin and end so.
-const PREFIX: &str = ".nncz-";
-const SUFFIX: &str = ".part";
+const PREFIX: &str = UNFINISHED[0];
+const SUFFIX: &str = UNFINISHED[1];
 
 /// Whether `name` is that of an unfinished output.
 pub fn is_name(name: &str) -> bool {
