@@ -144,6 +144,12 @@ fn lies_about_the_structure_take_no_memory_and_no_time() {
         hostile.push([&hostile[2][..], &table, &[0; 3000], &table].concat());
         hostile.push([&hostile[2][..], &table.repeat(20_000)].concat());
     }
+    // Heads of parity that each lie where they say.
+    let mut heads = hostile[2].clone();
+    while heads.len() < 4 << 20 {
+        heads.extend(parity(heads.len() as u64, 0, 0, 100));
+    }
+    hostile.push(heads);
     for (number, archive) in hostile.iter().enumerate() {
         let (start, before) = (Instant::now(), NOW.load(SeqCst));
         MOST.store(before, SeqCst);

@@ -7,6 +7,9 @@ use super::parity::{Plan, Segment, refused};
 use super::{Archive, PARITY_TAG, Writer};
 use crate::error::Result;
 
+/// Most heads of a table that are believed: an archive has two.
+const CANDIDATES: usize = 4;
+
 /// What parity found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mending {
@@ -95,17 +98,14 @@ struct Damage {
 impl Table {
     /// Finds the table by one of its copies, each of which tells where it should lie.
     fn find(bytes: &[u8]) -> Option<Self> {
-        memchr::memchr_iter(PARITY_TAG, bytes).find_map(|at| {
+        let plans = memchr::memchr_iter(PARITY_TAG, bytes).filter_map(|at| {
             let (plan, head) = Plan::read(&bytes[at..]).filter(|(plan, _)| plan.archive <= bytes.len() as u64)?;
-            let (first, length) = (plan.archive, plan.table_length());
-            let second = first + length + plan.shards_length();
-            if ![first, second].contains(&(at as u64)) {
-                return None;
-            }
-            let crcs = [first, second]
-                .into_iter()
-                .find_map(|copy| checksums(bytes, copy + head as u64, length - head as u64))?;
-            Some(Self { plan, shards: (first + length) as usize, crcs })
+            plan.copies().contains(&(at as u64)).then_some((plan, head))
+        });
+        plans.take(CANDIDATES).find_map(|(plan, head)| {
+            let (head, length) = (head as u64, plan.table_length());
+            let crcs = plan.copies().into_iter().find_map(|copy| checksums(bytes, copy + head, length - head))?;
+            Some(Self { plan, shards: (plan.archive + length) as usize, crcs })
         })
     }
 

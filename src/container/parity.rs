@@ -90,6 +90,11 @@ impl Plan {
         2 * self.table_length() + self.shards_length()
     }
 
+    /// Where the two copies of the table begin.
+    pub fn copies(&self) -> [u64; 2] {
+        [self.archive, self.archive + self.table_length() + self.shards_length()]
+    }
+
     /// The table's first bytes, for an archive whose header has the checksum `header_crc`.
     pub fn head(&self, header_crc: u32) -> Vec<u8> {
         let mut head = vec![PARITY_TAG];
