@@ -203,11 +203,11 @@ fn any_burst_of_4_kib_in_what_is_vital_is_mended() {
     };
     let opened = Archive::open(&archive).unwrap();
     assert_eq!(opened.parity(), Parity::Vital, "this archive has no parity for what is vital");
-    let model = opened.header_length()..opened.header_length() + opened.model_length();
+    let front = 0..opened.header_length() + opened.model_length();
     let end = archive.len() - opened.parity_length();
     let index = end - opened.index_length()..end;
     for number in 0..tries(200) {
-        let (section, length) = (if number % 4 == 3 { &index } else { &model }, 1 + random(5 * number, 4096));
+        let (section, length) = (if number % 4 == 3 { &index } else { &front }, 1 + random(5 * number, 4096));
         let length = if number % 2 == 0 { 4096 } else { length }.min(section.len());
         let start = section.start + random(number, section.len() - length + 1);
         let mut damaged = archive.clone();
@@ -217,6 +217,13 @@ fn any_burst_of_4_kib_in_what_is_vital_is_mended() {
         assert!(damaged == archive, "{length} bytes at {start}");
     }
     println!("{} of {} bursts mended", tries(200), tries(200));
+    for number in 0..tries(200) {
+        let start = index.start + random(number, archive.len() - index.start);
+        let mut damaged = archive.clone();
+        damaged[start..].iter_mut().take(4096).for_each(|byte| *byte = !*byte);
+        mend(&mut damaged).unwrap();
+        assert!(is_as_it_was(&damaged, &archive), "burst at {start}, across the end of the index");
+    }
 }
 
 #[test]
