@@ -103,6 +103,24 @@ fn the_owner_is_restored_where_that_is_allowed() {
     assert_eq!(restored.uid() == 12_345, is_root);
 }
 
+/// As in a container without capabilities, or on a disk from elsewhere.
+#[test]
+fn an_owner_that_root_may_not_set_is_said_and_costs_nothing_else() {
+    let folder = Folder::new();
+    folder.write("a.nncz", &stored(b"content", 1));
+    if std::os::unix::fs::chown(folder.path("a.nncz"), Some(12_345), Some(54_321)).is_err() {
+        return;
+    }
+    let nncz = assert_cmd::cargo::cargo_bin!("nncz");
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-chown", "--inh-caps=-chown"]).arg(nncz).args(["d", "a.nncz"]);
+    let (code, _, messages) = parts(command.current_dir(folder.path("")).output().unwrap());
+    assert_eq!(code, 0, "{messages}");
+    assert!(messages.contains("a has not the source's owner (Operation not permitted)\n"), "{messages}");
+    assert_eq!(folder.read("a"), b"content");
+    assert_eq!(folder.path("a").metadata().unwrap().uid(), 0);
+}
+
 #[test]
 fn named_pipes_and_device_names_of_the_streams_are_streams() {
     let folder = Folder::new();

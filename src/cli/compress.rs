@@ -33,7 +33,7 @@ impl Session {
         let written = match output {
             Output::Draft(draft) => {
                 let written = self.compress_and_verify(&name, &source, &content, draft.file(), &options)?.len();
-                draft.publish(&source)?;
+                self.publish(&name, draft, &source)?;
                 written
             }
             Output::Stream(stream) => {

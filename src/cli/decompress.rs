@@ -93,7 +93,7 @@ impl Session {
                 drop(sink);
                 source.check_unchanged()?;
                 written?;
-                draft.publish(source)
+                self.publish(name, draft, source)
             }
             Output::Stream(stream) => {
                 let mut sink = Sink::new(stream, target.to_owned());

@@ -30,11 +30,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use nncz::{ErrorKind, Part};
 
 use self::args::{Command, Talk};
-use self::files::{Output, Place, Sink, Source};
+use self::files::{Draft, Output, Place, Sink, Source};
 use self::interrupt::Interrupt;
 use self::report::{Outcome, Totals};
 use self::targets::Wanted;
@@ -73,7 +73,7 @@ impl Session {
         match command {
             #[cfg(not(feature = "train"))]
             Command::Compress(_) => {
-                fail(&anyhow::anyhow!("this build only decompresses: it was made without the feature \"train\""))
+                fail(&anyhow!("this build only decompresses: it was made without the feature \"train\""))
             }
             #[cfg(feature = "train")]
             Command::Compress(args) => {
@@ -207,6 +207,14 @@ impl Session {
             }
         }
         Ok(output)
+    }
+
+    /// Gives an output its name, and says what of its source's attributes it could not get.
+    fn publish(&self, name: &str, draft: Draft, source: &Source) -> Result<()> {
+        if let Some(refused) = draft.publish(source)? {
+            self.say(&format!("nncz: {name}: {}", report::message(&anyhow!(refused))));
+        }
+        Ok(())
     }
 
     fn say(&self, line: &str) {

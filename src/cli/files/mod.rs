@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 pub use self::map::Content;
-pub use self::output::{Output, Sink, check_space, free_space};
+pub use self::output::{Draft, Output, Sink, check_space, free_space};
 
 /// Where input comes from or output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

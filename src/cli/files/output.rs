@@ -97,16 +97,14 @@ impl Draft {
         self.file.as_file()
     }
 
-    /// Makes the file durable, with the owner (where that is allowed), the mode and the time of a regular source, and
-    /// gives it its name.
-    pub fn publish(self, source: &Source) -> Result<()> {
-        let (file, is_regular) = (self.file.as_file(), source.is_regular());
-        let mode = if is_regular { take_owner(file, &source.metadata)? } else { self.mode };
-        file.set_permissions(Permissions::from_mode(mode & 0o777)).context("cannot set the output's mode")?;
-        if is_regular {
-            let times = FileTimes::new().set_modified(source.metadata.modified()?);
-            file.set_times(times).context("cannot set the output's time")?;
-        }
+    /// Makes the file durable, with the owner, the mode and the time of a regular source, and gives it its name. Returns
+    /// which of the three the system refused, in words.
+    pub fn publish(self, source: &Source) -> Result<Option<String>> {
+        let file = self.file.as_file();
+        let refused = match source.is_regular() {
+            true => take_attributes(file, &source.metadata)?,
+            false => take_mode(file, self.mode).err().into_iter().collect(),
+        };
         file.sync_all().context("cannot bring the output to the disk")?;
         let Self { file, path, overwrite, interrupt, .. } = self;
         let folder = file.path().parent().map(Path::to_owned);
@@ -121,17 +119,34 @@ impl Draft {
         if let Some(folder) = folder {
             File::open(folder).and_then(|folder| folder.sync_all()).context("cannot bring the folder to the disk")?;
         }
-        Ok(())
+        Ok((!refused.is_empty()).then(|| format!("{} has not {}", printable(&path), refused.join(", nor "))))
     }
+}
+
+/// Gives `file` the owner, the mode and the time of its source, and returns what of that was refused: the bytes are worth
+/// more.
+fn take_attributes(file: &File, source: &Metadata) -> Result<Vec<String>> {
+    let mut refused = Vec::new();
+    let mode = take_owner(file, source, &mut refused)?;
+    refused.extend(take_mode(file, mode).err());
+    let times = FileTimes::new().set_modified(source.modified()?);
+    refused.extend(file.set_times(times).err().map(|error| format!("the source's time ({error})")));
+    Ok(refused)
+}
+
+fn take_mode(file: &File, mode: u32) -> std::result::Result<(), String> {
+    let set = file.set_permissions(Permissions::from_mode(mode & 0o777));
+    set.map_err(|error| format!("the source's mode ({error})"))
 }
 
 /// Gives `file` the group of the source, and if the process may its owner, and returns the mode to set: where the group
 /// stays another, it may no more than everybody.
-fn take_owner(file: &File, source: &Metadata) -> Result<u32> {
+fn take_owner(file: &File, source: &Metadata, refused: &mut Vec<String>) -> Result<u32> {
     let (mode, now) = (source.mode(), file.metadata().context("cannot look at the output")?);
     let (owner, group) = (Uid::from_raw(source.uid()), Gid::from_raw(source.gid()));
     if now.uid() != source.uid() && rustix::process::geteuid().is_root() {
-        fchown(file, Some(owner), None).context("cannot set the output's owner")?;
+        let set = fchown(file, Some(owner), None);
+        refused.extend(set.err().map(|error| format!("the source's owner ({error})")));
     }
     if now.gid() != source.gid() && fchown(file, None, Some(group)).is_err() {
         let both = (mode >> 3) & mode & 0o7;
