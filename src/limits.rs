@@ -22,8 +22,18 @@ pub const NETWORK_WIDTH: usize = 2048;
 pub const WINDOW: usize = 1024;
 /// Most layers of a network.
 pub const LAYERS: usize = 16;
+
+/// Memory that any archive may take, and what each of its bytes adds to that.
+const MEMORY: u64 = 48 << 20;
+const MEMORY_FOR_BYTE: u64 = 4096;
+
 /// Most memory for the network and the adaptive state of all blocks in work, when an archive of `archive` bytes is
 /// decoded: a short archive cannot make a decoder take much.
 pub fn decoder_memory(archive: u64) -> u64 {
-    (48 << 20) + archive.saturating_mul(4096)
+    MEMORY + archive.saturating_mul(MEMORY_FOR_BYTE)
+}
+
+/// Length of the shortest archive that may take so much memory.
+pub fn shortest_archive(memory: u64) -> u64 {
+    memory.saturating_sub(MEMORY).div_ceil(MEMORY_FOR_BYTE)
 }

@@ -5,6 +5,14 @@ use std::sync::mpsc::sync_channel;
 
 use crate::error::Result;
 
+/// Most results that are there at once, beside those still in work, where there is this `count` of them.
+pub fn waiting(count: u64, threads: NonZeroUsize) -> u64 {
+    match count.min(threads.get() as u64) {
+        0..=1 => 0,
+        threads => threads + 1,
+    }
+}
+
 /// Does `work(0)`, …, `work(count − 1)` on `threads` threads and calls `take` with each result, in order.
 ///
 /// Every thread has its fixed share of the numbers and at most one result that waits to be taken, so that memory

@@ -84,7 +84,7 @@ pub struct NetworkPlan {
 }
 
 /// Longest block; restarting the adaptive state more often costs up to a quarter.
-const BLOCK: u64 = 32 << 20;
+pub const BLOCK: u64 = 32 << 20;
 /// Width of a head.
 const HEAD: u16 = 16;
 /// Lanes of a block with a network: with four, a step of the network reads each weight once for four bytes.

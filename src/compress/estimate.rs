@@ -7,14 +7,17 @@ use super::pace::{self, Pace, Speed};
 use super::{Job, training_options};
 use crate::error::Result;
 use crate::options::Options;
+use crate::parallel::waiting;
 use crate::plan::NetworkPlan;
 use crate::predict::Predictor;
 use crate::progress::Progress;
 
-/// Bytes of memory that training takes for each parameter: values, moments, gradients, one of them for each thread.
+/// Bytes of memory that training takes for each parameter: values, moments, gradients; and one more gradient for each
+/// thread.
 const TRAINING_PARAMETER: u64 = 32;
-/// The same for each position of a batch and each number of the network's width.
-const TRAINING_ACTIVATION: u64 = 160;
+const TRAINING_GRADIENT: u64 = 4;
+/// The same on each thread, for each position of a sequence, each layer and each number of the network's width.
+const TRAINING_ACTIVATION: u64 = 640;
 /// The same for each byte that is learnt from, and how many bytes that are at most.
 const TRAINING_BYTE: u64 = 7;
 const TRAINING_BYTES: u64 = 96 << 20;
@@ -50,7 +53,7 @@ pub struct Estimate {
 /// As [`crate::compress`].
 pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Result<Estimate> {
     let (mut job, plan) = Job::new(source, options, progress)?;
-    let sample = job.code_sample()?;
+    let sample = job.code_sample(&options.resources)?;
     let contexts = pace::pass(&job, Speed::new(sample.length as u64, sample.time));
     let encoding = if sample.only_block.is_some() { Duration::ZERO } else { contexts };
     let mut estimate = Estimate {
@@ -60,8 +63,8 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
         reason: format!("level {} has no network", options.level),
         training: Duration::ZERO,
         coding: sample.time + encoding + contexts,
-        memory: coding_memory(&job, None),
-        memory_to_decompress: coding_memory(&job, None),
+        memory: sample.memory.max(coding_memory(&job, None)),
+        memory_to_decompress: decoding_memory(&job, None, job.blocks),
     };
     match &plan.network {
         None => {}
@@ -76,8 +79,9 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
                 None => pace.training.time_for(network.training),
             };
             estimate.coding = coding;
-            estimate.memory_to_decompress = coding_memory(&job, Some(network));
-            estimate.memory = estimate.memory_to_decompress.max(training_memory(&job, network, options));
+            estimate.memory_to_decompress = decoding_memory(&job, Some(network), job.blocks);
+            let training = training_memory(&job, network, options);
+            estimate.memory = sample.memory.max(coding_memory(&job, Some(network))).max(training);
         }
     }
     Ok(estimate)
@@ -113,19 +117,34 @@ pub fn fit_memory<'a>(
     fit_memory(job, None, options)
 }
 
-/// Memory to code as many blocks at once as there are threads.
+/// Memory to code as many blocks at once as there are threads, and to try a network, which takes two.
 fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
-    let longest = job.source.len().div_ceil(job.blocks.max(1) as usize);
-    let team = network.map_or(0, |network| network.shape.team_memory(network.lanes));
-    let block = Predictor::memory(&job.layout, job.tables, longest) + Predictor::FIXED_MEMORY + team;
-    let at_once = (job.threads.get() as u64).min(job.blocks.max(1).into());
-    network.map_or(0, |network| network.shape.memory()) + at_once * block
+    let blocks = if network.is_some() { job.blocks.max(2) } else { job.blocks };
+    // A stream that grows has room for up to as much again.
+    let streams = 2 * (job.expected / u64::from(job.blocks.max(1))).min(job.longest() as u64);
+    let held = u64::from(blocks).min(job.threads.get() as u64) + waiting(job.blocks.into(), job.threads);
+    decoding_memory(job, network, blocks) + held * streams
 }
 
+/// Memory to decode as many of so many blocks at once as there are threads.
+fn decoding_memory(job: &Job, network: Option<&NetworkPlan>, blocks: u32) -> u64 {
+    let (blocks, longest) = (u64::from(blocks.max(1)), job.longest());
+    let team = network.map_or(0, |network| network.shape.team_memory(network.lanes));
+    let block = Predictor::memory(&job.layout, job.tables, longest) + Predictor::FIXED_MEMORY + team;
+    let at_once = blocks.min(job.threads.get() as u64);
+    let done = waiting(job.blocks.into(), job.threads) * longest as u64;
+    network.map_or(0, |network| network.shape.memory()) + at_once * block + done
+}
+
+/// Memory to train, and to code a sample now and then to see how large the archive becomes.
 fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
-    let recipe = training_options(options).recipe;
-    let positions = (recipe.sequences * recipe.windows * usize::from(network.shape.window)) as u64;
-    let activations = positions * u64::from(network.shape.width) * TRAINING_ACTIVATION;
+    let shape = &network.shape;
+    let positions = (training_options(options).recipe.windows * usize::from(shape.window)) as u64;
+    let activations = positions * u64::from(shape.width) * u64::from(shape.layers) * TRAINING_ACTIVATION;
+    let parameters = shape.parameters() as u64;
+    let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);
     let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
-    learnt * TRAINING_BYTE + network.shape.parameters() as u64 * TRAINING_PARAMETER + activations
+    let trial = Predictor::memory(&job.layout, job.tables, pace::TRIAL.min(job.source.len()));
+    let trial = trial + Predictor::FIXED_MEMORY + shape.memory() + shape.team_memory(network.lanes);
+    learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
 }

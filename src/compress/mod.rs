@@ -1,7 +1,10 @@
 //! From a file to an archive: plan, train, quantise, encode the blocks.
 
 mod estimate;
+mod held;
 mod pace;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -13,14 +16,15 @@ use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
-use crate::options::Options;
+use crate::options::{Options, Resources};
 use crate::parallel::in_order;
-use crate::plan::{NetworkPlan, Plan};
+use crate::plan::{BLOCK, NetworkPlan, Plan};
 use crate::predict::{Predictor, Tables};
 use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
 
 pub use self::estimate::{Estimate, estimate};
+use self::held::Held;
 use self::pace::Pace;
 
 /// What came of a compression.
@@ -45,7 +49,7 @@ const NETWORK_SAMPLE: usize = 4 << 20;
 /// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
     let (mut job, plan) = Job::new(source, options, progress)?;
-    let sample = job.code_sample()?;
+    let sample = job.code_sample(&options.resources)?;
     let network = plan.network.as_ref().filter(|network| match network.is_worth_a_try(sample.expected) {
         true => true,
         false => {
@@ -68,6 +72,8 @@ struct Job<'a> {
     layout: Layout,
     tables: Tables,
     blocks: u32,
+    /// About the length of the archive.
+    expected: u64,
     threads: NonZeroUsize,
     instructions: Instructions,
     progress: &'a dyn Progress,
@@ -78,6 +84,8 @@ struct Job<'a> {
 struct Sample {
     /// Its length.
     length: usize,
+    /// Bytes of memory that it took.
+    memory: u64,
     /// How long that took.
     time: Duration,
     /// About what the whole file will become.
@@ -98,6 +106,8 @@ struct Model {
     network: Network,
     section: Vec<u8>,
     lanes: usize,
+    /// Bytes of memory that it takes to decode one block, beside the predictor.
+    memory: u64,
 }
 
 /// The streams of a block's lanes.
@@ -112,6 +122,7 @@ impl<'a> Job<'a> {
             layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
             tables: plan.tables,
             blocks: plan.blocks,
+            expected: source.len() as u64,
             threads: options.resources.threads,
             instructions: Instructions::choose()?,
             progress,
@@ -121,26 +132,52 @@ impl<'a> Job<'a> {
     }
 
     /// Codes the beginning of the file and fits the tables to what that shows.
-    fn code_sample(&mut self) -> Result<Sample> {
+    fn code_sample(&mut self, resources: &Resources) -> Result<Sample> {
         let sample = &self.source[..self.source.len().min(SAMPLE)];
         self.progress.begin(Phase::Choosing, sample.len() as u64);
+        let used = self.tables_for_sample(sample.len(), resources);
+        let planned = std::mem::replace(&mut self.tables, used);
+        let memory = Predictor::memory(&self.layout, self.tables, sample.len()) + Predictor::FIXED_MEMORY;
+        resources.check_memory(memory)?;
         let begin = Instant::now();
         let streams = self.encode(sample, None, false, self.progress)?;
         let time = begin.elapsed();
         let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
-        let is_final = self.fit_tables(expected) && sample.len() == self.source.len() && self.blocks == 1;
-        Ok(Sample { length: sample.len(), time, expected, only_block: is_final.then_some(streams) })
+        (self.tables, self.expected) = (planned, expected);
+        self.fit_tables(expected / 2);
+        let is_final = self.tables == used && sample.len() == self.source.len() && self.blocks == 1;
+        Ok(Sample { length: sample.len(), memory, time, expected, only_block: is_final.then_some(streams) })
     }
 
-    /// Takes smaller tables for a file that compresses so far, to about `expected` bytes, that its archive may not
-    /// ask for much memory; returns whether the tables are as they were.
-    fn fit_tables(&mut self, expected: u64) -> bool {
-        let planned = self.tables;
-        let longest = self.source.len().div_ceil(self.blocks.max(1) as usize);
-        while Predictor::memory(&self.layout, self.tables, longest) > limits::decoder_memory(expected / 2) {
-            self.tables.bits -= 1;
+    /// The tables for a sample that becomes an eighth of its length, within the memory allowed.
+    fn tables_for_sample(&self, length: usize, resources: &Resources) -> Tables {
+        let allowed = resources.memory.saturating_sub(Predictor::FIXED_MEMORY);
+        self.tables_within(limits::decoder_memory(length as u64 / 16).min(allowed), length)
+    }
+
+    /// The largest tables up to the present ones with which a block of `length` bytes takes up to `memory`, or else the
+    /// smallest there are.
+    fn tables_within(&self, memory: u64, length: usize) -> Tables {
+        let mut tables = self.tables;
+        while tables.bits > Tables::LEAST_BITS && Predictor::memory(&self.layout, tables, length) > memory {
+            tables.bits -= 1;
         }
-        self.tables == planned
+        tables
+    }
+
+    /// Takes smaller tables, and where these are not enough shorter blocks, that an archive of `length` bytes may ask
+    /// for so much memory.
+    fn fit_tables(&mut self, length: u64) {
+        let memory = limits::decoder_memory(length);
+        self.tables = self.tables_within(memory, self.longest());
+        if Predictor::memory(&self.layout, self.tables, self.longest()) > memory {
+            self.blocks = self.source.len().div_ceil(BLOCK as usize) as u32;
+        }
+    }
+
+    /// Length of the longest block.
+    fn longest(&self) -> usize {
+        self.source.len().div_ceil(self.blocks.max(1) as usize)
     }
 
     /// Trains a network and keeps it if the archive is smaller with it.
@@ -178,7 +215,8 @@ impl<'a> Job<'a> {
 
     fn model(&self, weights: &Weights, plan: &NetworkPlan) -> Model {
         let network = Network::new(weights, self.instructions);
-        Model { network, section: net::encode(weights), lanes: plan.lanes }
+        let memory = weights.shape.memory() + weights.shape.team_memory(plan.lanes);
+        Model { network, section: net::encode(weights), lanes: plan.lanes, memory }
     }
 
     /// Codes the only block, or a sample of a longer file, with and without the network.
@@ -210,9 +248,34 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Encodes all blocks and writes the archive; returns its length.
-    fn write(&self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
-        let Chosen { model, only_block } = chosen;
+    /// Encodes all blocks and writes the archive; returns its length. One that becomes too short for what decoding it
+    /// takes is made anew with smaller tables.
+    fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
+        let Chosen { model, mut only_block } = chosen;
+        loop {
+            let network = model.as_ref().map_or(0, |model| model.memory);
+            let memory = network + Predictor::memory(&self.layout, self.tables, self.longest());
+            let mut held = Held::new(sink, limits::shortest_archive(memory));
+            let length = self.write_once(options, model.as_ref(), only_block.take(), &mut held)?;
+            if held.is_open() {
+                return Ok(length);
+            }
+            self.progress.note("the archive is too short for tables of this size; it is made anew with smaller ones");
+            let blocks = self.blocks;
+            self.fit_tables(length - length / 8);
+            if self.blocks > blocks {
+                self.threads = NonZeroUsize::MIN;
+            }
+        }
+    }
+
+    fn write_once(
+        &self,
+        options: &Options,
+        model: Option<&Model>,
+        only_block: Option<Encoded>,
+        sink: &mut dyn Write,
+    ) -> Result<u64> {
         let header = Header {
             original: self.source.len() as u64,
             blocks: self.blocks,
@@ -222,7 +285,7 @@ impl<'a> Job<'a> {
             layout: self.layout.clone(),
         };
         let mut writer = Writer::new(sink, &header, options.parity)?;
-        if let Some(model) = &model {
+        if let Some(model) = model {
             writer.model(&model.section)?;
         }
         let block = |number| {
@@ -238,7 +301,7 @@ impl<'a> Job<'a> {
             None => {
                 self.progress.begin(Phase::Encoding, header.original);
                 let pipelined = self.is_pipelined();
-                let encode = |number| self.encode(block(number), model.as_ref(), pipelined, self.progress);
+                let encode = |number| self.encode(block(number), model, pipelined, self.progress);
                 in_order(self.blocks as usize, self.threads, encode, put)?;
             }
         }

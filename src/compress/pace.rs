@@ -13,7 +13,7 @@ use crate::train::{Budget, Training};
 /// Bytes that speed is measured on.
 const PIECE: usize = 192 << 10;
 /// Bytes that a network in training is tried on.
-const TRIAL: usize = 256 << 10;
+pub const TRIAL: usize = 256 << 10;
 /// Training steps that are not timed and that are.
 const STEPS: [u32; 2] = [1, 3];
 
@@ -61,6 +61,7 @@ impl Pace {
         job.progress.check()?;
         let model = job.model(&training.weights()?, plan);
         let learnt = u64::from(STEPS[1]) * training.step_bytes();
+        drop(training);
 
         let piece = &job.source[..job.source.len().min(PIECE)];
         let code = |copies: usize, pipelined: bool| -> Result<Speed> {

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Shape};
 use crate::options::Resources;
-use crate::parallel::in_order;
+use crate::parallel::{in_order, waiting};
 use crate::predict::Predictor;
 use crate::progress::Progress;
 
@@ -27,13 +27,37 @@ pub struct Need {
     pub network: u64,
     /// Bytes of memory for each block in work.
     pub block: u64,
+    /// The same to follow it.
+    follow: u64,
+    /// Bytes of memory for a block that is done and not taken yet.
+    done: u64,
+    blocks: u64,
+}
+
+/// Memory that following the blocks takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Follow {
+    /// Bytes for each byte of a block, in work or done.
+    pub byte: u64,
+    /// Bytes for each block, in work or done.
+    pub block: u64,
 }
 
 impl<'a> Decoder<'a> {
     /// Errors: the network is damaged; decoding takes more memory than is allowed.
     pub fn new(archive: &'a Archive<'a>, resources: &Resources, progress: &dyn Progress) -> Result<Self> {
+        Self::followed(archive, Follow::default(), resources, progress)
+    }
+
+    /// The same for blocks that are followed with [`Self::each_observed`].
+    pub fn followed(
+        archive: &'a Archive<'a>,
+        follow: Follow,
+        resources: &Resources,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let weights = archive.model()?.map(net::decode).transpose()?;
-        let need = Need::of(archive, weights.as_ref().map(|weights| &weights.shape));
+        let need = Need::of(archive, weights.as_ref().map(|weights| &weights.shape), follow);
         let threads = need.threads(archive, resources)?;
         progress.note(&format!("decoding takes about {} of memory: {threads} threads", mebibytes(need.total(threads))));
         let instructions = Instructions::choose()?;
@@ -113,23 +137,34 @@ impl<'a> Decoder<'a> {
 
 impl Need {
     /// What an archive takes whose network has this shape.
-    pub fn of(archive: &Archive<'_>, shape: Option<&Shape>) -> Self {
+    pub fn of(archive: &Archive<'_>, shape: Option<&Shape>, follow: Follow) -> Self {
         let header = archive.header();
-        let (mut longest, mut lanes) = (0, 0);
+        let (mut longest, mut coded, mut lanes) = (0, 0, 0);
         for block in archive.blocks() {
+            longest = longest.max(block.original_length());
             if let Method::Coded { lanes: streams } = &block.header.method {
-                longest = longest.max(block.original_length());
+                coded = coded.max(block.original_length());
                 lanes = lanes.max(streams.len());
             }
         }
         let team = shape.map_or(0, |shape| shape.team_memory(lanes));
-        let block = team + Predictor::memory(&header.layout, header.tables, longest as usize);
-        Self { network: shape.map_or(0, Shape::memory), block }
+        let block = team + Predictor::memory(&header.layout, header.tables, coded as usize);
+        let follow = longest * follow.byte + follow.block;
+        Self {
+            network: shape.map_or(0, Shape::memory),
+            block,
+            follow,
+            done: longest + follow,
+            blocks: archive.blocks().len() as u64,
+        }
     }
 
     /// Bytes of memory on a number of threads.
     pub fn total(&self, threads: NonZeroUsize) -> u64 {
-        self.network + threads.get() as u64 * (self.block + Predictor::FIXED_MEMORY)
+        let at_once = self.blocks.clamp(1, threads.get() as u64);
+        self.network
+            + at_once * (self.block + self.follow + Predictor::FIXED_MEMORY)
+            + waiting(self.blocks, threads) * self.done
     }
 
     /// As many threads as may each decode a block: within the memory that the caller allows, and within what an
@@ -144,9 +179,14 @@ impl Need {
         }
         resources.check_memory(one)?;
         let allowed = allowed.min(resources.memory);
-        let fitting = allowed.saturating_sub(self.network) / (self.block + Predictor::FIXED_MEMORY);
-        let fitting = NonZeroUsize::new(usize::try_from(fitting).unwrap_or(usize::MAX));
-        Ok(fitting.unwrap_or(NonZeroUsize::MIN).min(resources.threads))
+        let useful = resources.threads.get().min(usize::try_from(self.blocks).unwrap_or(usize::MAX));
+        let fitting = (2..=useful).rev().filter_map(NonZeroUsize::new).find(|&threads| self.total(threads) <= allowed);
+        Ok(match fitting {
+            _ if useful <= 1 => resources.threads,
+            Some(fitting) if fitting.get() == useful => resources.threads,
+            Some(fitting) => fitting,
+            None => NonZeroUsize::MIN,
+        })
     }
 }
 

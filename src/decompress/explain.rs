@@ -1,6 +1,6 @@
 //! From an archive to what every byte of the original costs in it, and who predicted it.
 
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Follow};
 use crate::block::Observer;
 use crate::coder;
 use crate::container::{Archive, Block, Method};
@@ -25,8 +25,8 @@ pub struct Explained {
 }
 
 /// Decodes and checks every block of `archive` and hands it to `take`, in order, with what it was coded from; `ablate`
-/// also finds what some of the experts would have reached without the others. Takes six bytes of memory beside each
-/// byte of the blocks that are in work.
+/// also finds what some of the experts would have reached without the others. That takes memory beside the decoder's, which
+/// `resources` bounds too.
 ///
 /// # Errors
 /// As [`crate::decompress`], and those of `take`.
@@ -52,10 +52,19 @@ pub fn explain(
         }
     };
     let numbers: Vec<u32> = (0..archive.header().blocks).collect();
-    Decoder::new(archive, resources, progress)?.each_observed(&numbers, progress, watch, |_, bytes, watch| {
-        let Watch { costs, experts, ablation, .. } = watch;
-        take(Explained { bytes: bytes?, costs, experts, ablation: ablation.map(|ablation| ablation.costs()) })
-    })
+    let follow = Follow {
+        byte: (size_of::<u32>() + size_of::<Option<Expert>>()) as u64,
+        block: if ablate { Ablation::memory() } else { 0 },
+    };
+    Decoder::followed(archive, follow, resources, progress)?.each_observed(
+        &numbers,
+        progress,
+        watch,
+        |_, bytes, watch| {
+            let Watch { costs, experts, ablation, .. } = watch;
+            take(Explained { bytes: bytes?, costs, experts, ablation: ablation.map(|ablation| ablation.costs()) })
+        },
+    )
 }
 
 /// Writes down what one block's bytes cost.

@@ -9,7 +9,7 @@ mod salvage;
 use std::io::Write;
 use std::num::NonZeroUsize;
 
-use self::decoder::{Decoder, Need};
+use self::decoder::{Decoder, Follow, Need};
 use crate::container::Archive;
 use crate::error::{Error, ErrorKind, Result};
 use crate::net;
@@ -67,5 +67,5 @@ pub fn verify(archive: &[u8], source: &[u8], resources: &Resources, progress: &d
 /// [`ErrorKind::Damaged`] or [`ErrorKind::Limit`] for a network that cannot be read.
 pub fn memory(archive: &Archive<'_>, threads: NonZeroUsize) -> Result<u64> {
     let weights = archive.model()?.map(net::decode).transpose()?;
-    Ok(Need::of(archive, weights.as_ref().map(|weights| &weights.shape)).total(threads))
+    Ok(Need::of(archive, weights.as_ref().map(|weights| &weights.shape), Follow::default()).total(threads))
 }

@@ -4,6 +4,7 @@
 use crate::coder;
 use crate::layout::Layout;
 
+use super::Predictor;
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
 use super::experts::Experts;
@@ -71,6 +72,11 @@ impl Ablation {
     pub fn new(layout: &Layout) -> Self {
         let experts = Experts::new(layout);
         Self(Part::ALL.map(|part| Alone { part, chains: [None, None], experts, cost: 0 }).into())
+    }
+
+    /// Bytes of memory that it takes, at most.
+    pub fn memory() -> u64 {
+        Part::ALL.len() as u64 * Predictor::FIXED_MEMORY
     }
 
     /// Takes note of a decision.

@@ -43,6 +43,12 @@ pub struct Tables {
     pub effort: Effort,
 }
 
+impl Tables {
+    /// Fewer lines are not made, whatever [`Self::bits`] says, and no more than the most.
+    pub const LEAST_BITS: u8 = 10;
+    const MOST_BITS: u8 = 20;
+}
+
 /// The effort above five bits for [`Tables::bits`].
 impl From<Tables> for u8 {
     fn from(tables: Tables) -> Self {
@@ -170,7 +176,7 @@ impl Predictor {
     }
 
     /// About the bytes of memory that every block takes, whatever its tables and length: most are in the two final maps.
-    pub const FIXED_MEMORY: u64 = 20 << 20;
+    pub const FIXED_MEMORY: u64 = 26 << 20;
 
     /// Bytes of memory that a block of `length` bytes takes in tables and for itself, beside [`Self::FIXED_MEMORY`].
     pub fn memory(layout: &Layout, tables: Tables, length: usize) -> u64 {
@@ -266,7 +272,7 @@ impl Build {
 /// The tables' size for a block of `length` bytes.
 fn table_bits(tables: Tables, length: usize) -> u32 {
     let useful = usize::BITS - (length / 2).leading_zeros();
-    u32::from(tables.bits).clamp(10, 20).min(useful.max(10))
+    u32::from(tables.bits.min(Tables::MOST_BITS)).min(useful).max(Tables::LEAST_BITS.into())
 }
 
 #[cfg(test)]
