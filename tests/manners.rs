@@ -46,6 +46,30 @@ fn cat_is_a_command_and_a_name() {
 }
 
 #[test]
+fn cat_still_warns_of_damage() {
+    let folder = Folder::new();
+    let mut archive = stored(b"one, two", 2);
+    *archive.last_mut().unwrap() ^= 1;
+    folder.write("a.nncz", &archive);
+    let (code, output, messages) = folder.run("cat a.nncz");
+    assert_eq!((code, output), (0, b"one, two".to_vec()));
+    assert!(messages.contains("the index is damaged"), "{messages}");
+}
+
+#[test]
+fn an_output_on_the_terminal_stands_alone() {
+    let folder = Folder::new();
+    folder.write("a.nncz", &stored(b"one\ntwo", 2));
+    let nncz = assert_cmd::cargo::cargo_bin!("nncz").display();
+    for arguments in ["decompress -c a.nncz", "decompress --lines 1..2 a.nncz", "cat a.nncz"] {
+        let mut terminal = Command::new("script");
+        terminal.args(["-qec", &format!("{nncz} {arguments}"), "/dev/null"]).stdin(std::process::Stdio::null());
+        let (code, output, _) = parts(terminal.current_dir(folder.path("")).output().unwrap());
+        assert_eq!((code, String::from_utf8_lossy(&output).trim_end()), (0, "one\r\ntwo"), "{arguments}");
+    }
+}
+
+#[test]
 fn json_alone_is_on_standard_output() {
     let folder = Folder::new();
     folder.write("a.nncz", &stored(&sample("render.js"), 2));
@@ -97,8 +121,10 @@ fn what_was_mistyped_is_guessed() {
         ("compress --tread 2 a", "--threads"),
         ("a.csv", "'a.csv' is a file, not a command; try: nncz compress a.csv"),
         ("a.csv.nncz", "'a.csv.nncz' is a file, not a command; try: nncz decompress a.csv.nncz"),
-        ("-d a.csv.nncz", "'-d' is a command here; try: nncz decompress FILE"),
-        ("-l a.csv.nncz", "'-l' is a command here; try: nncz list FILE"),
+        ("-d a.csv.nncz", "'-d' is called decompress here; try: nncz decompress FILE"),
+        ("-l a.csv.nncz", "'-l' is called list here; try: nncz list FILE"),
+        ("unzip a.csv.nncz", "'unzip' is called decompress here; try: nncz decompress FILE"),
+        ("-9 a.csv", "'-9' comes after a command; try: nncz compress -9 FILE"),
     ] {
         let (code, output, messages) = folder.run(arguments);
         assert_eq!((code, output.len()), (2, 0), "{arguments}");

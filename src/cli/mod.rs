@@ -44,7 +44,7 @@ use self::targets::Wanted;
 pub fn run() -> ExitCode {
     let arguments = usage::arguments();
     match Interrupt::install() {
-        Ok(interrupt) => Session { talk: arguments.talk, interrupt }.run(&arguments.command),
+        Ok(interrupt) => Session { talk: arguments.talk, terse: false, interrupt }.run(&arguments.command),
         Err(error) => fail(&error),
     }
 }
@@ -57,6 +57,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 /// What all commands share.
 struct Session {
     talk: Talk,
+    /// Whether success needs no words: the output itself is what a person looks at.
+    terse: bool,
     interrupt: Arc<Interrupt>,
 }
 
@@ -85,19 +87,16 @@ impl Session {
             }
             Command::Decompress(args) => {
                 let operands = Operands::archives(&args.files, args.recursive, args.report);
-                self.each(&operands, |place| {
-                    self.decompress(place, &args.output, &args.part(), &args.machine.resources())
+                let session = if args.shows_output() { &self.terse() } else { self };
+                session.each(&operands, |place| {
+                    session.decompress(place, &args.output, &args.part(), &args.machine.resources())
                 })
             }
             Command::Cat(args) => {
                 let output = args::Output { stdout: true, ..Default::default() };
-                let quiet = Self {
-                    talk: Talk { quiet: !self.talk.verbose, ..self.talk },
-                    interrupt: Arc::clone(&self.interrupt),
-                };
+                let (session, resources) = (self.terse(), args.machine.resources());
                 let operands = Operands::new(&args.files, None, false);
-                let resources = args.machine.resources();
-                quiet.each(&operands, |place| quiet.decompress(place, &output, &Part::All, &resources))
+                session.each(&operands, |place| session.decompress(place, &output, &Part::All, &resources))
             }
             Command::Test(args) => {
                 let operands = Operands::archives(&args.files, args.recursive, args.report);
@@ -132,6 +131,12 @@ impl Session {
         }
     }
 
+    /// The same session where the output itself is looked at: without a bar, and without a word on success.
+    fn terse(&self) -> Self {
+        let talk = Talk { no_progress: true, ..self.talk };
+        Self { talk, terse: !talk.verbose, interrupt: Arc::clone(&self.interrupt) }
+    }
+
     /// Tries all files, reports what becomes of each and of all together, and stops early only if it was interrupted.
     fn each(&self, operands: &Operands, work: impl Fn(&Place) -> Result<Outcome>) -> ExitCode {
         let mut totals = Totals::default();
@@ -156,7 +161,7 @@ impl Session {
                 break;
             }
         }
-        if let Some(line) = totals.summary().filter(|_| !operands.json) {
+        if let Some(line) = totals.summary().filter(|_| !operands.json && !self.terse) {
             self.say(&line);
         }
         ExitCode::from(totals.worst)
@@ -181,6 +186,7 @@ impl Session {
     fn report(&self, name: &str, outcome: &Outcome, json: bool, begin: Instant) -> Result<()> {
         match &outcome.text {
             _ if json => print(&outcome.json(name, begin.elapsed())),
+            report::Text::Line(_) if self.terse => Ok(()),
             report::Text::Line(line) => {
                 self.say(line);
                 Ok(())

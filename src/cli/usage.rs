@@ -17,7 +17,7 @@ pub fn arguments() -> Arguments {
     let words = words(std::env::args_os().collect());
     let arguments = Arguments::try_parse_from(&words).unwrap_or_else(|error| {
         let is_unknown = matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument);
-        match words.get(1).and_then(|word| instead_of(word)).filter(|_| is_unknown) {
+        match words.get(1).and_then(|word| instead_of(word, &words[1..])).filter(|_| is_unknown) {
             Some(message) => misuse(error.kind(), &message),
             None => with_best_suggestion(error).exit(),
         }
@@ -51,14 +51,19 @@ fn words(mut words: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
-/// What to say if a file or another compressor's option stands where a command should.
-fn instead_of(word: &OsStr) -> Option<String> {
+/// What to say if a file, an option, or another compressor's word stands first where a command should.
+fn instead_of(word: &OsStr, words: &[OsString]) -> Option<String> {
     let name = word.to_string_lossy().replace(char::is_control, "?");
     let command = match name.as_str() {
-        "-d" | "--decompress" => "decompress",
-        "-t" | "--test" => "test",
-        "-l" | "--list" => "list",
-        "-z" | "--compress" => "compress",
+        "-d" | "--decompress" | "extract" | "unpack" | "unzip" | "uncompress" | "expand" => "decompress",
+        "-t" | "--test" | "check" | "verify" => "test",
+        "-l" | "--list" | "ls" => "list",
+        "-z" | "--compress" | "pack" | "zip" => "compress",
+        option if option.starts_with('-') => {
+            let compress = ["nncz", "compress"].map(OsString::from).into_iter().chain(words.iter().cloned());
+            let message = format!("'{name}' comes after a command; try: nncz compress {name} FILE");
+            return Arguments::try_parse_from(compress).is_ok().then_some(message);
+        }
         _ => {
             let is_archive = Path::new(word).extension() == Some(OsStr::new("nncz"));
             let command = if is_archive { "decompress" } else { "compress" };
@@ -66,7 +71,7 @@ fn instead_of(word: &OsStr) -> Option<String> {
             return Path::new(word).exists().then_some(message);
         }
     };
-    Some(format!("'{name}' is a command here; try: nncz {command} FILE"))
+    Some(format!("'{name}' is called {command} here; try: nncz {command} FILE"))
 }
 
 /// What clap cannot know to be wrong.

@@ -2,6 +2,7 @@
 
 mod values;
 
+use std::io::{self, IsTerminal};
 use std::num::NonZeroU64;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use self::values::{block_size, byte_range, duration, line_range, network, parity
 use self::values::{repeat, size};
 #[cfg(feature = "reports")]
 use super::bench::{Choice, Rival};
+use super::files::Place;
 
 /// Everything that a person typed.
 #[derive(Debug, Parser)]
@@ -380,6 +382,16 @@ pub enum DeviceName {
 }
 
 impl Decompress {
+    /// Whether the original comes up on the terminal.
+    pub fn shows_output(&self) -> bool {
+        let Output { output, stdout, .. } = &self.output;
+        let is_standard = match output {
+            Some(path) => Place::output(path) == Place::Standard,
+            None => *stdout || self.part() != Part::All || self.files.iter().all(|file| file.as_os_str() == "-"),
+        };
+        is_standard && io::stdout().is_terminal()
+    }
+
     /// What is asked for of the original.
     pub fn part(&self) -> Part {
         match (&self.range, &self.lines) {
