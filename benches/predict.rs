@@ -27,7 +27,7 @@ fn main() {
 }
 
 fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
-    let layout = Layout::detect(&bytes[..bytes.len().min(2 << 20)]);
+    let layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
     let start = Instant::now();
     let coded = cost(bytes, &layout, lanes, tables);
     let seconds = start.elapsed().as_secs_f64();
@@ -38,11 +38,14 @@ fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
 
 fn name(layout: &Layout) -> String {
     match layout {
-        Layout::Delimited { delimiter, quote, columns } => {
-            let relations: usize = columns.iter().map(|column| column.relations.len()).sum();
+        Layout::Delimited { delimiter, quote, schemas } => {
+            let columns = schemas.iter().flat_map(|schema| &schema.columns);
+            let relations: usize =
+                columns.clone().map(|column| column.relations.len() + column.alternatives.len()).sum();
             format!(
-                "{} columns by {:?}, quotes {quote:?}, {relations} relations",
-                columns.len(),
+                "{} tables, {} columns by {:?}, quotes {quote:?}, {relations} relations",
+                schemas.len(),
+                columns.count(),
                 char::from(*delimiter)
             )
         }

@@ -38,7 +38,7 @@ unsafe impl GlobalAlloc for Counting {
 
 /// An archive of coded blocks that restore nothing in particular, with right checksums. Each has `payload`.
 fn archive(blocks: u32, original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
-    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() };
+    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() };
     let header = Header {
         original,
         blocks,

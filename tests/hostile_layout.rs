@@ -1,7 +1,7 @@
 //! A header may say anything about the columns of a table: the decoder follows it without a panic.
 
 use nncz::container::{BlockHeader, Header, Method, Writer};
-use nncz::layout::{Column, Format, Layout, Relation, Source};
+use nncz::layout::{Clue, Column, Format, Layout, Relation, Schema, Source};
 use nncz::predict::{Effort, Tables};
 use nncz::{ErrorKind, Parity, Resources, Silent, decompress};
 use proptest::prelude::*;
@@ -20,25 +20,37 @@ fn format() -> impl Strategy<Value = Format> {
 
 fn relation() -> impl Strategy<Value = Relation> {
     let factor = prop_oneof![-5_000_000i64..5_000_000, any::<i64>()];
-    (any::<i64>(), prop::collection::vec((factor, source()), 0..5))
-        .prop_map(|(constant, terms)| Relation { constant, terms })
+    (any::<i64>(), prop::collection::vec((factor, source()), 0..5)).prop_map(|(constant, terms)| Relation {
+        constant,
+        terms,
+        held: 0,
+    })
 }
 
 fn column() -> impl Strategy<Value = Column> {
     let relations = prop::collection::vec(relation(), 0..4);
-    (format(), any::<u8>(), prop::option::of(source()), prop::option::of([source(), source()]), relations)
-        .prop_map(|(format, lead, best, pair, relations)| Column { format, lead, best, pair, relations })
+    let clue = (source(), any::<Option<u8>>()).prop_map(|(source, shift)| Clue { source, shift });
+    let alternatives = prop::collection::vec(relation(), 0..10);
+    (format(), any::<u8>(), prop::collection::vec(clue, 0..5), relations, alternatives).prop_map(
+        |(format, lead, clues, relations, alternatives)| Column { format, lead, clues, relations, alternatives },
+    )
+}
+
+fn schema() -> impl Strategy<Value = Schema> {
+    let heading = prop_oneof![Just(0), any::<u32>()];
+    let columns = prop::collection::vec(column(), 0..6);
+    (heading, 0u16..4, columns).prop_map(|(heading, width, columns)| Schema { heading, width, columns })
 }
 
 fn layout() -> impl Strategy<Value = Layout> {
     prop_oneof![
         any::<u16>().prop_map(|length| Layout::Records { length }),
-        (any::<u8>(), any::<Option<u8>>(), prop::collection::vec(column(), 0..6))
-            .prop_map(|(delimiter, quote, columns)| Layout::Delimited { delimiter, quote, columns }),
-        prop::collection::vec(column(), 0..6).prop_map(|columns| Layout::Delimited {
+        (any::<u8>(), any::<Option<u8>>(), prop::collection::vec(schema(), 0..4))
+            .prop_map(|(delimiter, quote, schemas)| Layout::Delimited { delimiter, quote, schemas }),
+        prop::collection::vec(schema(), 0..4).prop_map(|schemas| Layout::Delimited {
             delimiter: b',',
             quote: None,
-            columns
+            schemas
         }),
     ]
 }

@@ -37,7 +37,7 @@ pub struct Summary {
 }
 
 /// Bytes from the start of a file that show its layout and how far it compresses.
-const SAMPLE: usize = 1 << 20;
+const SAMPLE: usize = 4 << 20;
 /// Bytes of a file of many blocks that a network is tried on.
 const NETWORK_SAMPLE: usize = 4 << 20;
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::layout::{Clue, Schema};
 use crate::layout::{Column, Format, Relation, Source};
 use crate::options::Parity;
 use crate::predict::Effort;
@@ -80,19 +81,19 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a020807028616012c0000539fc0604dc80159e434bd");
+    let mut front = hex("894e4e435a0d0a1a030807028616012c00006df4028f4dc8011a2f923a");
     front.extend(0..200);
-    front.extend(hex("d98b062b"));
-    let blocks = hex("42000000c2412435c241243526da6266616263420105020102598e6d3b67ba8eeb52b0d03278797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165df62bf05200000005a434e4e");
-    let table = hex("50539fc060b902e901910265f01b1c68c1630cb5c1630cb5b27d4b55");
+    front.extend(hex("2f3a9a95"));
+    let blocks = hex("42000000c2412435c2412435b17c7f81616263420105020102598e6d3b67ba8eeb4f4d653378797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a316531e686a4200000005a434e4e");
+    let table = hex("506df4028fb902e9019102656e98c6f79712e6739712e67309575430");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
 
 #[test]
 fn the_format_is_what_its_description_says() {
-    let layout = Layout::Delimited { delimiter: b',', quote: None, columns: Vec::new() };
+    let layout = Layout::Delimited { delimiter: b',', quote: None, schemas: Vec::new() };
     let parts = Parts {
         header: Header { layout, network: true, ..header(7, 2) },
         model: Some((0..200).collect()),
@@ -186,15 +187,19 @@ fn a_layout_is_what_its_description_says() {
     let number = Column {
         format: Format::Number { least: 1, most: 2 },
         lead: 1,
-        best: Some(source(true, 300)),
-        pair: Some([source(false, 2), source(true, 3)]),
-        relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))] }],
+        clues: vec![Clue { source: source(true, 300), shift: None }, Clue { source: source(false, 2), shift: Some(3) }],
+        relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))], held: 7 }],
+        alternatives: vec![Relation::default()],
     };
     let time = Column { format: Format::Time { sample: "12:30:00".to_owned() }, ..Column::default() };
-    let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: vec![number, time] };
+    let layout = Layout::Delimited {
+        delimiter: b',',
+        quote: Some(b'"'),
+        schemas: vec![Schema { heading: 9, width: 2, columns: vec![number, time] }],
+    };
     let described = [
-        &[1, b',', b'"', 2][..],
-        &[1, 1, 2, 1, 1, 1, 251, 44, 1, 1, 0, 2, 1, 3, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4],
+        &[1, b',', b'"', 1, 9, 2, 2][..],
+        &[1, 1, 2, 1, 2, 1, 251, 44, 1, 0, 0, 2, 1, 3, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1, 0, 0, 0],
         &[2, 8],
         b"12:30:00",
         &[0, 0, 0, 0],
@@ -208,7 +213,7 @@ fn a_layout_is_what_its_description_says() {
 #[test]
 fn a_small_archive_has_at_most_40_bytes_around_its_payload() {
     let header = Header {
-        layout: Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
+        layout: Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() },
         ..header(65_000, 1)
     };
     let block = BlockHeader { newlines: 0, method: coded(&[9000]), crc: 1 };

@@ -11,16 +11,31 @@ pub struct Column {
     pub format: Format,
     /// Bytes before the value proper: an opening quote, a key.
     pub lead: u8,
-    /// The field whose value tells most of this column's.
-    pub best: Option<Source>,
-    /// The two fields whose values together tell most.
-    pub pair: Option<[Source; 2]>,
+    /// What tells most of this column's values: the first alone, the second beside the first, and so on. At most `CLUES`.
+    pub clues: Vec<Clue>,
     /// At most `RELATIONS`.
     pub relations: Vec<Relation>,
+    /// Relations of which now one holds, now another, the commonest first. At most `ALTERNATIVES`.
+    pub alternatives: Vec<Relation>,
 }
+
+/// Clues to one column.
+pub const CLUES: usize = 3;
 
 /// Relations of one column.
 pub const RELATIONS: usize = 2;
+
+/// Alternatives of one column.
+pub const ALTERNATIVES: usize = 8;
+
+/// Another field, as far as it tells of a column's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clue {
+    /// The field.
+    pub source: Source,
+    /// Its number without so many of its lowest bits; else its bytes.
+    pub shift: Option<u8>,
+}
 
 /// How a column's values are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +73,8 @@ pub struct Relation {
     pub constant: i64,
     /// Factors in 1/2^20, each with its field; fields' values are in units of their own columns.
     pub terms: Vec<(i64, Source)>,
+    /// Percents of the sampled records in which it held; only for people.
+    pub held: u8,
 }
 
 /// Binary places of factors.
@@ -135,13 +152,14 @@ impl Column {
     }
 }
 
-/// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 in all, a point and at most
-/// `most` digits, then the end or a byte that does not belong to numbers or words.
+/// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 that count, a point and at
+/// most `most` digits, then the end or a byte that does not belong to numbers or words. Digits from the tenth decimal on do not count.
 pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
     let negative = text.first() == Some(&b'-');
     let (mut value, mut digits, mut decimals, mut point) = (0i64, 0, 0, false);
     for &byte in &text[usize::from(negative)..] {
         match byte {
+            b'0'..=b'9' if decimals == DECIMALS => {}
             b'0'..=b'9' => {
                 value = value * 10 + i64::from(byte - b'0');
                 digits += 1;
@@ -305,8 +323,11 @@ mod tests {
     fn a_relation_reads_as_a_formula_in_units_of_its_columns() {
         let here = |field| Source { above: false, field };
         let above = Source { above: true, field: 4 };
-        let relation =
-            Relation { constant: 250 << 20, terms: vec![(1 << 20, here(0)), (-5 << 19, here(1)), (-1 << 20, above)] };
+        let relation = Relation {
+            constant: 250 << 20,
+            terms: vec![(1 << 20, here(0)), (-5 << 19, here(1)), (-1 << 20, above)],
+            held: 9,
+        };
         let text = "column 4 = column 1 - 2.500 column 2 - column 5 of the row before + 250";
         assert_eq!(relation.describe(3), text);
         let numbers = |source: Source| Some(if source.above { 1000 } else { i64::from(source.field) * 10 + 1 });

@@ -29,7 +29,7 @@ pub fn detect(sample: &[u8]) -> Layout {
         }
     }
     match best.1 {
-        Some(delimiter) => Layout::Delimited { delimiter, quote, columns: survey(sample, delimiter, quote) },
+        Some(delimiter) => Layout::Delimited { delimiter, quote, schemas: survey(sample, delimiter, quote) },
         None => Layout::Plain,
     }
 }

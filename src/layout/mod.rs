@@ -2,14 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+mod clues;
 mod columns;
 mod detect;
+mod ratios;
 mod rows;
+mod schemas;
 mod survey;
 
-pub use columns::{Column, Format, Relation, Source};
-pub(crate) use columns::{RELATIONS, TEXT_MAX};
+pub(crate) use columns::{ALTERNATIVES, RELATIONS, TEXT_MAX};
+pub use columns::{Clue, Column, Format, Relation, Source};
 pub(crate) use rows::Rows;
+pub use schemas::Schema;
+pub(crate) use schemas::follow;
 
 /// The structure that a file's bytes follow, as detected at compression and kept in the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +28,8 @@ pub enum Layout {
         /// The byte that opens and closes a field in which the delimiter is an ordinary byte.
         #[serde(with = "one_byte")]
         quote: Option<u8>,
-        /// What is known of the columns, from the first on; those not listed are unknown.
-        columns: Vec<Column>,
+        /// The tables in the file, the longest first.
+        schemas: Vec<Schema>,
     },
     /// Binary data in records of one length.
     Records {

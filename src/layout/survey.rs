@@ -1,65 +1,126 @@
 //! Finds, on a sample of a table, how its columns are written and what other columns tell of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Rows;
+use super::clues::Values;
 use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_time};
+use super::schemas::{SCHEMAS, Schema, heading};
 
-/// Rows for the search of tied values, at most.
-const ROWS: usize = 8000;
+/// Rows for the search of clues, at most.
+pub const ROWS: usize = 20000;
 /// Rows for the search of relations, at most.
 const ROWS_NUMERIC: usize = 1500;
 /// The same for the widest tables.
 const ROWS_NUMERIC_LEAST: usize = 200;
 /// Fewest rows that say anything.
-const ROWS_LEAST: usize = 50;
+pub const ROWS_LEAST: usize = 50;
+/// The same for one table of several.
+const TABLE_ROWS_LEAST: usize = 400;
 /// Columns looked at; those beyond stay unknown.
 const COLUMNS: usize = 64;
 /// Terms of a sum and of a fit.
 const SUM_TERMS: usize = 8;
 const FIT_TERMS: usize = 3;
 
-/// What `sample` shows of the columns.
-pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Column> {
-    let table = Table::new(sample, delimiter, quote);
-    if table.rows.len() < ROWS_LEAST {
-        return Vec::new();
-    }
-    let mut columns: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
-    let codes = table.codes();
-    let numbers = Numbers::new(&table, &columns);
-    for field in 0..table.width {
-        (columns[field].best, columns[field].pair) = tied(&codes, field);
-        columns[field].relations = numbers.relations(&columns, field);
-    }
-    columns
+/// What `sample` shows of the tables and their columns.
+pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Schema> {
+    let tables = tables(records(sample, delimiter, quote));
+    let share = tables.len();
+    let schema = |(heading, table): (u32, Table)| {
+        let width = table.width as u16;
+        let mut columns: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
+        let (values, numbers) = (Values::new(&table, &columns), Numbers::new(&table, &columns));
+        for field in 0..table.width {
+            columns[field].clues = values.clues(field, share);
+            columns[field].relations = numbers.relations(&columns, field);
+            columns[field].alternatives = numbers.alternatives(&columns, field);
+            let Column { relations, alternatives, .. } = &mut columns[field];
+            relations.iter_mut().chain(alternatives).for_each(|relation| relation.held = numbers.held(relation, field));
+        }
+        Schema { heading, width, columns }
+    };
+    tables.into_iter().map(schema).collect()
 }
 
-/// The sample's rows, each with its fields. The first row may be a header, the last one cut off: neither is taken.
-struct Table<'a> {
-    rows: Vec<Vec<&'a [u8]>>,
-    width: usize,
+/// A record's fields.
+type Record<'a> = Vec<&'a [u8]>;
+
+/// The records of `sample` but the last, which may be cut off.
+fn records(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Record<'_>> {
+    let (mut cursor, mut records) = (Rows::new(delimiter, quote), Vec::new());
+    for length in 1..=sample.len() {
+        cursor.advance(&sample[..length]);
+        if sample[length - 1] == b'\n' {
+            records.push(cursor.previous().iter().map(|span| &sample[span.start..span.end]).collect::<Record>());
+        }
+    }
+    records
+}
+
+/// The tables that are long enough to say anything, the longest first, each with its heading.
+fn tables(mut records: Vec<Record<'_>>) -> Vec<(u32, Table<'_>)> {
+    let mut tables = by_heading(&records);
+    // The first record may name the columns.
+    records.drain(..records.len().min(1));
+    if tables.len() < 2 {
+        tables = by_width(&records);
+    }
+    if tables.len() < 2 {
+        tables = vec![(0, Table::new(records))];
+    }
+    tables.retain(|(_, table)| table.rows.len() >= ROWS_LEAST);
+    tables.sort_by_key(|(_, table)| std::cmp::Reverse(table.rows.len()));
+    tables.truncate(SCHEMAS);
+    tables
+}
+
+/// The records after each heading.
+fn by_heading<'a>(records: &[Record<'a>]) -> Vec<(u32, Table<'a>)> {
+    let (mut groups, mut current) = (BTreeMap::<u32, Vec<Record>>::new(), None);
+    for record in records {
+        current = record.first().and_then(|field| heading(field)).or(current);
+        if let Some(heading) = current {
+            groups.entry(heading).or_default().push(record.clone());
+        }
+    }
+    groups.retain(|_, rows| rows.len() >= TABLE_ROWS_LEAST);
+    groups.into_iter().map(|(heading, rows)| (heading, Table::new(rows))).collect()
+}
+
+/// The records of each width, if widths come in long runs.
+fn by_width<'a>(records: &[Record<'a>]) -> Vec<(u32, Table<'a>)> {
+    let mut groups = BTreeMap::<usize, Vec<Record>>::new();
+    for record in records {
+        groups.entry(record.len()).or_default().push(record.clone());
+    }
+    groups.retain(|_, rows| rows.len() >= TABLE_ROWS_LEAST);
+    let widths: Vec<usize> = records.iter().map(Vec::len).filter(|width| groups.contains_key(width)).collect();
+    let changes = widths.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    if changes * RUN > widths.len() {
+        return Vec::new();
+    }
+    groups.into_values().map(|rows| (0, Table::new(rows))).collect()
+}
+
+/// Records of one width in a row, on average, that make a table.
+const RUN: usize = 20;
+
+/// The rows of one table.
+pub struct Table<'a> {
+    pub rows: Vec<Record<'a>>,
+    pub width: usize,
 }
 
 impl<'a> Table<'a> {
-    fn new(sample: &'a [u8], delimiter: u8, quote: Option<u8>) -> Self {
-        let (mut cursor, mut rows) = (Rows::new(delimiter, quote), Vec::new());
-        for length in 1..=sample.len() {
-            cursor.advance(&sample[..length]);
-            if sample[length - 1] == b'\n' {
-                rows.push(cursor.previous().iter().map(|span| &sample[span.start..span.end]).collect::<Vec<_>>());
-            }
-        }
-        if !rows.is_empty() {
-            rows.remove(0);
-        }
+    fn new(rows: Vec<Record<'a>>) -> Self {
         let mut widths: Vec<usize> = rows.iter().map(Vec::len).collect();
         widths.sort_unstable();
         let width = widths.get(widths.len() / 2).map_or(0, |&width| width.min(COLUMNS));
         Self { rows, width }
     }
 
-    fn field(&self, row: usize, field: usize) -> &'a [u8] {
+    pub fn field(&self, row: usize, field: usize) -> &'a [u8] {
         self.rows[row].get(field).copied().unwrap_or(b"")
     }
 
@@ -92,19 +153,6 @@ impl<'a> Table<'a> {
         }
         Column::default()
     }
-
-    /// For each column, the rows' values as small numbers, each distinct text with its own.
-    fn codes(&self) -> Vec<Vec<u32>> {
-        let column = |field| {
-            let mut known = HashMap::new();
-            let code = |row| {
-                let next = known.len() as u32;
-                *known.entry(self.field(row, field)).or_insert(next)
-            };
-            (0..self.rows.len().min(ROWS)).map(code).collect()
-        };
-        (0..self.width).map(column).collect()
-    }
 }
 
 /// Up to `most` places spread over `1..length`.
@@ -119,7 +167,7 @@ fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
     let column = Column { format: Format::Number { least: 0, most: 9 }, ..Column::default() };
     for value in values.iter().filter(|value| column.parse(value).is_some()) {
         let after_point = value.iter().skip_while(|&&byte| byte != b'.').skip(1);
-        histogram[after_point.take_while(|byte| byte.is_ascii_digit()).count()] += 1;
+        histogram[after_point.take_while(|byte| byte.is_ascii_digit()).count().min(9)] += 1;
     }
     let numbers: usize = histogram.iter().sum();
     if numbers * 10 < all * 9 {
@@ -134,62 +182,25 @@ fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
     Some((least as u8, most as u8))
 }
 
-/// The source, and the pair of sources, whose values tell most of `field`'s.
-fn tied(codes: &[Vec<u32>], field: usize) -> (Option<Source>, Option<[Source; 2]>) {
-    let rows = codes[field].len();
-    let budget = 30_000_000 / (codes.len() * codes.len() * 3).max(1);
-    let rows: Vec<usize> = (1..rows.min(budget.max(ROWS_LEAST))).collect();
-    let value =
-        |source: Source, row: usize| u64::from(codes[usize::from(source.field)][row - usize::from(source.above)]);
-    let sources = sources(codes.len(), field);
-    let best_with = |other: Option<Source>| {
-        let cost = |source: Source| {
-            let context = |row| value(source, row) << 32 | other.map_or(0, |other| value(other, row) + 1);
-            (conditional_cost(rows.iter().map(|&row| (context(row), codes[field][row]))), source)
-        };
-        sources
-            .iter()
-            .filter(|&&source| Some(source) != other)
-            .map(|&source| cost(source))
-            .min_by_key(|&(cost, _)| cost)
-    };
-    let Some((_, best)) = best_with(None) else { return (None, None) };
-    (Some(best), best_with(Some(best)).map(|(_, second)| [best, second]))
-}
-
 /// Every field that is known before `field` of the same record, and those of the previous record.
-fn sources(width: usize, field: usize) -> Vec<Source> {
+pub fn sources(width: usize, field: usize) -> Vec<Source> {
     let here = (0..field).map(|field| Source { above: false, field: field as u16 });
     here.chain((0..width).map(|field| Source { above: true, field: field as u16 })).collect()
 }
 
-/// Bits, times 256, to code the values one after the other given their contexts, each learned on the way.
-fn conditional_cost(values: impl Iterator<Item = (u64, u32)>) -> u64 {
-    let (mut joint, mut contexts, mut alone) = (Counts::new(), Counts::new(), Counts::new());
-    let (mut cost, mut total) = (0, 0);
-    for (context, value) in values {
-        let seen = contexts.increment(context);
-        let both = joint.increment(context.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(value));
-        let alone = ((alone.increment(u64::from(value)) << 16) + 64) / (total + 1);
-        cost += log2((seen + PRIOR) << 16) - log2((both << 16) + PRIOR * alone.max(1));
-        total += 1;
-    }
-    cost
-}
-
-/// How many values' worth the distribution without context counts in each context.
-const PRIOR: u64 = 4;
-
 /// How often each key was seen.
-struct Counts(HashMap<u64, u32, std::hash::BuildHasherDefault<KeyHasher>>);
+pub struct Counts(Keyed<u32>);
+
+/// Something for each key.
+pub type Keyed<T> = HashMap<u64, T, std::hash::BuildHasherDefault<KeyHasher>>;
 
 impl Counts {
-    fn new() -> Self {
-        Self(HashMap::default())
+    pub fn new() -> Self {
+        Self(Keyed::default())
     }
 
     /// The count before.
-    fn increment(&mut self, key: u64) -> u64 {
+    pub fn increment(&mut self, key: u64) -> u64 {
         let count = self.0.entry(key).or_insert(0);
         *count += 1;
         u64::from(*count - 1)
@@ -198,7 +209,7 @@ impl Counts {
 
 /// Spreads whole 64-bit keys.
 #[derive(Default)]
-struct KeyHasher(u64);
+pub struct KeyHasher(u64);
 
 impl std::hash::Hasher for KeyHasher {
     fn finish(&self) -> u64 {
@@ -216,17 +227,19 @@ impl std::hash::Hasher for KeyHasher {
 }
 
 /// 256 · log2, to within a tenth of a bit; `value` at least 1.
-fn log2(value: u64) -> u64 {
+pub fn log2(value: u64) -> u64 {
     let octave = value.ilog2();
     let fraction = if octave >= 8 { value >> (octave - 8) } else { value << (8 - octave) };
     u64::from(octave) * 256 + fraction - 256
 }
 
 /// The sampled rows' numbers.
-struct Numbers {
+pub struct Numbers {
     /// Per column and sampled row: this record's value and the previous one's.
     values: Vec<Vec<[Option<i64>; 2]>>,
-    rows: usize,
+    pub rows: usize,
+    /// Rows of the table, the sampled ones and the others.
+    all: u64,
 }
 
 /// One candidate of a linear form: its values per row and the terms it adds to the relation.
@@ -242,7 +255,7 @@ impl Numbers {
         let rows: Vec<usize> = places(table.rows.len(), most).collect();
         let parse = |field: usize, row: usize| columns[field].parse(table.field(row, field));
         let column = |field| rows.iter().map(|&row| [parse(field, row), parse(field, row - 1)]).collect();
-        Self { values: (0..table.width).map(column).collect(), rows: rows.len() }
+        Self { values: (0..table.width).map(column).collect(), rows: rows.len(), all: table.rows.len() as u64 }
     }
 
     /// The relations worth keeping for `field`: an exact sum and a fit.
@@ -256,12 +269,35 @@ impl Numbers {
             return Vec::new();
         }
         let sum = self.sum(columns, field, &target);
-        let fit = self.fit(columns, field, &target);
+        let told = sum.as_ref().is_some_and(|sum| self.held(sum, field) >= CERTAIN);
+        let fit = if told { None } else { self.fit(columns, field, &target) };
         sum.into_iter().chain(fit).collect()
     }
 
-    fn source(&self, source: Source) -> Vec<Option<i64>> {
+    /// A source's number in each sampled row.
+    pub fn values_of(&self, source: Source) -> Vec<Option<i64>> {
         self.values[usize::from(source.field)].iter().map(|pair| pair[usize::from(source.above)]).collect()
+    }
+
+    /// Whether what saves so many bits a row, times 256, is worth its place in the header.
+    pub fn pays(&self, saved: u64) -> bool {
+        saved * self.all > RELATION_COST * 256
+    }
+
+    /// Whether `relation` tells the number of `field` in the sampled row `row`.
+    pub fn tells(&self, relation: &Relation, field: usize, row: usize) -> bool {
+        let value = self.values[field][row][0];
+        value.is_some() && relation.predict(|source| self.number(source, row)) == value
+    }
+
+    /// In how many percent of the sampled rows it does.
+    fn held(&self, relation: &Relation, field: usize) -> u8 {
+        ((0..self.rows).filter(|&row| self.tells(relation, field, row)).count() * 100 / self.rows.max(1)) as u8
+    }
+
+    /// A source's number in the sampled row `row`.
+    fn number(&self, source: Source, row: usize) -> Option<i64> {
+        self.values[usize::from(source.field)][row][usize::from(source.above)]
     }
 
     /// Starting from the value itself, adds or subtracts the column that makes the rest cheapest, while it gets cheaper.
@@ -271,7 +307,7 @@ impl Numbers {
             .filter_map(|source| {
                 let scale = unit_ratio(&columns[field].format, &columns[usize::from(source.field)].format)?;
                 let scaled = |value: i64| value.checked_mul(scale).filter(|value| value.abs() <= VALUE_MAX);
-                let values = self.source(source).iter().map(|value| value.and_then(scaled)).collect();
+                let values = self.values_of(source).iter().map(|value| value.and_then(scaled)).collect();
                 Some((scale, source, values))
             })
             .collect();
@@ -293,7 +329,7 @@ impl Numbers {
             (rest, cost) = (next, next_cost);
         }
         relation.constant = Some(commonest(&rest)).filter(|rest| rest.abs() < LIMIT)? << FACTOR_BITS;
-        (cost * 10 < before * 9).then_some(relation)
+        (cost * 10 < before * 9 && self.pays((before - cost) / self.rows as u64)).then_some(relation)
     }
 
     /// Least squares on up to three features, each chosen for what it explains of the rest.
@@ -353,12 +389,12 @@ impl Numbers {
             terms.extend(feature.terms.iter().map(|&(sign, source)| (sign * factor, source)));
         }
         let constant = i64::try_from(constant).ok()?;
-        (after + 64 < before).then_some(Relation { constant, terms })
+        (after + 64 < before && self.pays(before - after)).then_some(Relation { constant, terms, held: 0 })
     }
 
     /// All numeric fields known before `field`, and the differences of the record's times.
     fn features(&self, columns: &[Column], field: usize) -> Vec<Feature> {
-        let one = |source| Feature { values: bounded(self.source(source)), terms: vec![(1, source)] };
+        let one = |source| Feature { values: bounded(self.values_of(source)), terms: vec![(1, source)] };
         let is_time = |field: usize| matches!(columns[field].format, Format::Time { .. });
         let numeric = sources(columns.len(), field)
             .into_iter()
@@ -368,7 +404,7 @@ impl Numbers {
             for earlier in (0..later).filter(|&field| is_time(field)) {
                 let here = |field: usize| Source { above: false, field: field as u16 };
                 let (from, to) = (here(earlier), here(later));
-                let values = bounded(subtract(&self.source(to), &self.source(from), 1));
+                let values = bounded(subtract(&self.values_of(to), &self.values_of(from), 1));
                 features.push(Feature { values, terms: vec![(1, to), (-1, from)] });
             }
         }
@@ -388,11 +424,16 @@ fn bounded(mut values: Vec<Option<i64>>) -> Vec<Option<i64>> {
     values
 }
 
+/// Percents of the rows from which on a sum needs no fit beside it.
+const CERTAIN: u8 = 75;
+/// Bits that a relation takes in the header.
+const RELATION_COST: u64 = 320;
+
 /// Values beyond this are left out of fits.
-const LIMIT: i64 = 1 << 40;
+pub const LIMIT: i64 = 1 << 40;
 
 /// How many units of `target` one unit of `source` is, if a whole number.
-fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
+pub fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
     match (target, source) {
         (Format::Number { most: target, .. }, Format::Number { most: source, .. }) if source <= target => {
             Some(10i64.pow(u32::from(target - source)))
@@ -423,7 +464,7 @@ fn rest_cost(rest: &[Option<i64>]) -> u64 {
     cost
 }
 
-fn commonest(rest: &[Option<i64>]) -> i64 {
+pub fn commonest(rest: &[Option<i64>]) -> i64 {
     let mut counts = HashMap::new();
     for value in rest.iter().flatten() {
         *counts.entry(*value).or_insert(0) += 1;

@@ -7,12 +7,11 @@ use crate::layout::Layout;
 use super::Predictor;
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
-use super::experts::Experts;
+use super::experts::{Experts, FINAL_SETS};
 use super::logistic::{self, Logistic};
 use super::matching::MATCHES;
 use super::mixer::{Mixers, ONE};
-use super::model::NETWORK_INPUT;
-use super::slots::GROUPS;
+use super::model::{INPUT_ROWS, NETWORK_INPUT};
 use super::vector::{Portable, Row, WIDTH};
 
 /// Experts that predict without the others.
@@ -97,7 +96,7 @@ impl Alone {
     #[inline(always)]
     fn observe(&mut self, evidence: &Evidence<'_>, answer: bool) {
         let (rows, logistic) = (evidence.inputs.len(), logistic::tables());
-        let mut inputs = [Row::ZERO; 2 * GROUPS + 1];
+        let mut inputs = [Row::ZERO; INPUT_ROWS];
         if self.part.has_contexts() {
             inputs[..rows - 1].copy_from_slice(&evidence.inputs[..rows - 1]);
         }
@@ -122,9 +121,9 @@ impl Chain {
         weights.push(Row(std::array::from_fn(|index| if index < named && index % step == 0 { other } else { 0 })));
         let (sizes, contexts) = match is_bit {
             true => (experts.selector_sizes(), [1 << 16; 2]),
-            false => (experts.byte_selector_sizes(), [256, experts.final_sets()]),
+            false => (experts.byte_selector_sizes(), [256; 2]),
         };
-        Self { mixers: Mixers::new(&weights, sizes, experts.final_sets()), maps: FinalMaps::new(contexts, logistic) }
+        Self { mixers: Mixers::new(&weights, sizes, FINAL_SETS), maps: FinalMaps::new(contexts, logistic) }
     }
 
     /// Predicts a decision and learns from its answer; returns its cost.

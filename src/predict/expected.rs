@@ -6,7 +6,7 @@
 
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
-use super::experts::Selectors;
+use super::experts::{FINAL_SETS, Selectors};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
 use super::mixer::{Mixers, ONE, SELECTORS, Selection};
@@ -69,7 +69,7 @@ impl Default for Expected {
 
 impl Expectations {
     /// Expects bytes that are as likely as `least`/65536. The rest is as for [`Mixers::new`].
-    pub fn new(contexts: usize, least: u16, sizes: [usize; SELECTORS], last_sets: usize, logistic: &Logistic) -> Self {
+    pub fn new(contexts: usize, least: u16, sizes: [usize; SELECTORS], logistic: &Logistic) -> Self {
         let groups = contexts / WIDTH;
         let mut weights = vec![Row([ONE / 4; WIDTH]); groups];
         weights.push(Row(std::array::from_fn(|index| if index < MATCHES { ONE / 4 } else { 0 })));
@@ -81,8 +81,8 @@ impl Expectations {
             match_slots: [[[0; LENGTHS]; 2]; MATCHES],
             slots: vec![[0; 2 * STATES]; contexts],
             rates: rates(),
-            mixers: Mixers::new(&weights, sizes, last_sets),
-            maps: FinalMaps::new([256, last_sets], logistic),
+            mixers: Mixers::new(&weights, sizes, FINAL_SETS),
+            maps: FinalMaps::new([256, 256], logistic),
         }
     }
 
@@ -140,7 +140,7 @@ impl Expectations {
         inputs[groups].0[MATCHES..].fill(0);
         inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
-        self.maps.refine(cells, [usize::from(*byte), selectors.last_set], octaves, logistic)
+        self.maps.refine(cells, [usize::from(*byte), selectors.last_curve], octaves, logistic)
     }
 
     /// What the last probability was made from.
@@ -148,7 +148,7 @@ impl Expectations {
     pub fn evidence<'a>(&'a self, expected: &'a Expected, selectors: &Selectors) -> Evidence<'a> {
         let Expected { byte, inputs, selection, .. } = expected;
         let groups = self.contexts / WIDTH;
-        let contexts = [usize::from(*byte), selectors.last_set];
+        let contexts = [usize::from(*byte), selectors.last_curve];
         Evidence { mixers: &self.mixers, selection, inputs: &inputs[..=groups], contexts, is_bit: false, groups }
     }
 
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_byte_is_expected_once_contexts_that_were_as_sure_have_been_right() {
-        let mut expectations = Expectations::new(WIDTH, 60_000, [256; SELECTORS], 256, logistic::tables());
+        let mut expectations = Expectations::new(WIDTH, 60_000, [256; SELECTORS], logistic::tables());
         let (mut expected, matches) = (Expected::default(), [Match::default(); MATCHES]);
         assert_eq!(expectations.choose(&mut expected, &matches), None);
         for _ in 0..1000 {

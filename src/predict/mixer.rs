@@ -45,10 +45,10 @@ impl Mixers {
         Self {
             rows: weights.len(),
             weights: weights.repeat(sets),
-            rates: vec![Rate::new(1500, 300); sets],
+            rates: vec![Rate::new(3500, 300); sets],
             starts,
             last_weights: vec![[ONE / SELECTORS as i32; SELECTORS]; last_sets],
-            last_rates: vec![Rate::new(300, 60); last_sets],
+            last_rates: vec![Rate::new(2000, 200); last_sets],
         }
     }
 

@@ -90,6 +90,11 @@ impl Effort {
         }
     }
 
+    /// Whether contexts have an input that grows with what they have seen.
+    fn weighs_counts(self) -> bool {
+        self != Effort::Quick
+    }
+
     /// How likely a byte must be to be expected, in 1/65536.
     fn least_expected(self) -> Option<u16> {
         match self {

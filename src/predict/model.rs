@@ -7,7 +7,7 @@ use crate::net::Distribution;
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
 use super::expected::{Expectations, Expected};
-use super::experts::{Experts, MATCH_CONTEXT, Trail};
+use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
 use super::mixer::{Mixers, ONE, Selection};
@@ -27,6 +27,8 @@ pub struct Model {
     match_tables: [MatchTable; MATCHES],
     /// Groups of sixteen contexts.
     groups: usize,
+    /// Rows of inputs that grow with counts.
+    weighed_groups: usize,
     /// Rows of the mixers' inputs.
     rows: usize,
     mixers: Mixers,
@@ -52,13 +54,15 @@ struct Present {
     expected: Expected,
     /// The byte's first nibble and its second.
     nibbles: [Nibble; 2],
-    /// The mixers' inputs: the slots' log-odds, the states', then [`Model::others`].
-    inputs: [Row; 2 * GROUPS + 1],
+    /// The mixers' inputs: the slots' log-odds, the same by their counts, the states', then [`Model::others`].
+    inputs: [Row; INPUT_ROWS],
     states: [usize; CONTEXTS],
     selection: Selection,
     cells: [usize; 2],
 }
 
+/// Rows of inputs at most: three for each group of contexts, one for the others.
+pub const INPUT_ROWS: usize = 3 * GROUPS + 1;
 /// The network's inputs in the last row, after two of each match model; the bias follows.
 pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
@@ -70,23 +74,26 @@ impl Model {
         let groups = effort.groups(experts);
         let state_groups = if experts.maps_states() { groups } else { 0 };
         let first = if experts.maps_states() { ONE / 8 } else { ONE / 4 };
-        let mut weights = vec![Row([first; WIDTH]); groups + state_groups];
+        let weighed_groups = if effort.weighs_counts() { groups } else { 0 };
+        let mut weights = vec![Row([first; WIDTH]); groups];
+        weights.extend(vec![Row::ZERO; weighed_groups]);
+        weights.extend(vec![Row([first; WIDTH]); state_groups]);
         let mut others = Row::ZERO;
         others.0[..BIAS_INPUT].iter_mut().step_by(2).for_each(|weight| *weight = ONE / 4);
         weights.push(others);
         Self {
             experts,
             logistic,
-            expectations: effort.least_expected().map(|least| {
-                let (sizes, sets) = (experts.byte_selector_sizes(), experts.final_sets());
-                Expectations::new(groups * WIDTH, least, sizes, sets, logistic)
-            }),
+            expectations: effort
+                .least_expected()
+                .map(|least| Expectations::new(groups * WIDTH, least, experts.byte_selector_sizes(), logistic)),
             slots: Slots::new(groups, bits, experts.count_limit()),
             states: StateMaps::new(state_groups),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits + 3)),
             groups,
+            weighed_groups,
             rows: weights.len(),
-            mixers: Mixers::new(&weights, experts.selector_sizes(), experts.final_sets()),
+            mixers: Mixers::new(&weights, experts.selector_sizes(), FINAL_SETS),
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
@@ -191,15 +198,16 @@ impl Model {
         let others = self.others(&lane.matches, network, partial, bit_index);
         let classes = lane.matches.each_ref().map(Match::class);
         let excluding = lane.excluded.is_some_and(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
-        let final_set = if excluding { 256 + bit_index } else { lane.trail.final_set() };
+        let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
         let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.mixers.select(selection, lane.trail.selectors(partial, bit_index, classes, excluding), final_set);
 
-        nibble.read::<V>(&mut inputs[..self.groups]);
+        let (odds, more) = inputs.split_at_mut(self.groups);
+        let (weighed, more) = more.split_at_mut(self.weighed_groups);
+        nibble.read::<V>(odds, weighed);
         if self.experts.maps_states() {
-            let inputs = &mut inputs[self.groups..2 * self.groups];
-            self.states.predict(states, nibble.slots(), inputs, logistic);
+            self.states.predict(states, nibble.slots(), &mut more[..self.groups], logistic);
         }
         inputs[self.rows - 1] = others;
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
@@ -264,7 +272,7 @@ impl Model {
 /// The contexts of the final maps for a bit.
 #[inline(always)]
 fn final_contexts(trail: &Trail, partial: usize) -> [usize; 2] {
-    [trail.previous(), trail.final_set()].map(|context| context << 8 | partial)
+    [trail.previous(), trail.final_curve()].map(|context| context << 8 | partial)
 }
 
 impl Lane {
@@ -317,7 +325,7 @@ impl Default for Present {
         Self {
             expected: Expected::default(),
             nibbles: [Nibble::default(), Nibble::default()],
-            inputs: [Row::ZERO; 2 * GROUPS + 1],
+            inputs: [Row::ZERO; INPUT_ROWS],
             states: [0; CONTEXTS],
             selection: Selection::default(),
             cells: [0; 2],

@@ -131,7 +131,7 @@ fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
         for layout in [
             Layout::Plain,
             Layout::detect(text),
-            Layout::Delimited { delimiter: b',', quote: Some(b'"'), columns: Vec::new() },
+            Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() },
         ] {
             for (lanes, effort) in [(1, Effort::Quick), (3, Effort::Normal), (2, Effort::Full)] {
                 let code = encode(text, &layout, lanes, (effort, fastest()));

@@ -78,6 +78,9 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         ("blocks", blocks(&archive, stored)),
         ("to decompress", format!("{} MB of memory for each thread", grouped(memory.div_ceil(1_000_000)))),
     ];
+    let relations = relations(&header.layout);
+    let place = rows.iter().position(|row| row.0 == "context tables").unwrap_or(rows.len());
+    rows.splice(place..place, relations.iter().map(|relation| ("  relation", relation.clone())));
     if let Some(lanes) = lanes(&archive) {
         rows.push(("lanes", lanes));
     }
@@ -92,6 +95,7 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
         "headers_bytes": headers,
         "memory_to_decompress_bytes": memory,
         "layout": layout,
+        "relations": relations,
         "context_tables_log2": header.tables.bits,
         "effort": effort,
         "network_parameters": weights.map(|weights| weights.shape.parameters()),
@@ -178,16 +182,34 @@ fn layout(layout: &Layout) -> String {
         Layout::Plain => "plain bytes".to_owned(),
         Layout::Records { length: 1 } => "binary data".to_owned(),
         Layout::Records { length } => format!("binary records of {length} bytes"),
-        Layout::Delimited { delimiter, quote, columns } => {
+        Layout::Delimited { delimiter, quote, schemas } => {
             let quote = quote.map_or(String::new(), |quote| format!(", quoted by {:?}", char::from(quote)));
-            let relations = match columns.iter().map(|column| column.relations.len()).sum() {
+            let tables = if schemas.len() > 1 { format!(", {} tables", schemas.len()) } else { String::new() };
+            let columns = schemas.iter().flat_map(|schema| &schema.columns);
+            let relations = match columns.map(|column| column.relations.len() + column.alternatives.len()).sum() {
                 0 => String::new(),
                 1 => ", one relation between columns".to_owned(),
                 relations => format!(", {relations} relations between columns"),
             };
-            format!("lines of fields parted by {:?}{quote}{relations}", char::from(*delimiter))
+            format!("lines of fields parted by {:?}{quote}{tables}{relations}", char::from(*delimiter))
         }
     }
+}
+
+/// Each relation between columns in words, with how often it held in the sample it was found in.
+fn relations(layout: &Layout) -> Vec<String> {
+    let Layout::Delimited { schemas, .. } = layout else { return Vec::new() };
+    let mut words = Vec::new();
+    for (number, schema) in schemas.iter().enumerate() {
+        let table = if schemas.len() > 1 { format!("table {}: ", number + 1) } else { String::new() };
+        for (field, column) in schema.columns.iter().enumerate() {
+            let relations = column.relations.iter().chain(&column.alternatives);
+            words.extend(relations.map(|relation| {
+                format!("{table}{} (exact in {} % of the sample)", relation.describe(field), relation.held)
+            }));
+        }
+    }
+    words
 }
 
 /// The number of blocks that are stored as they are.

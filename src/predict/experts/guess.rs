@@ -41,6 +41,27 @@ impl Guess {
         }
     }
 
+    /// Whether there is a prediction and the field so far agrees with it.
+    #[inline(always)]
+    pub fn agrees(&self) -> bool {
+        self.length > 0 && self.difference == 0
+    }
+
+    /// How far the prediction has held, `partial` being the first `bit_index` bits of the byte at `offset` below a leading 1.
+    #[inline(always)]
+    pub fn class(&self, offset: usize, partial: usize, bit_index: usize) -> GuessClass {
+        match (self.length, self.difference) {
+            (0, _) => GuessClass::None,
+            (_, 0) if (usize::from(self.expected(offset)) | 256) >> (8 - bit_index) == partial => GuessClass::Holds,
+            (_, 0) => GuessClass::Fails,
+            (_, 2) if self.since == 0 => GuessClass::JustBelow,
+            (_, 2) => GuessClass::Below,
+            (_, 4) if self.since == 0 => GuessClass::JustAbove,
+            (_, 4) => GuessClass::Above,
+            _ => GuessClass::Elsewhere,
+        }
+    }
+
     /// The context of the coming byte at `offset`, if there is a prediction: how the field has differed so far, the
     /// predicted byte and the one after it.
     #[inline(always)]
@@ -66,10 +87,32 @@ impl Guess {
 
     /// The text's byte for the field's `offset`, 0 outside of it.
     #[inline(always)]
-    fn expected(&self, offset: usize) -> u8 {
+    pub fn expected(&self, offset: usize) -> u8 {
         let place = offset.wrapping_sub(self.lead);
         if place < self.length { self.text[place] } else { 0 }
     }
+}
+
+/// How far a prediction has held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessClass {
+    /// There is none.
+    None,
+    Holds,
+    /// The present byte is another.
+    Fails,
+    /// The last byte was one less.
+    JustBelow,
+    Below,
+    /// The last byte was one more.
+    JustAbove,
+    Above,
+    Elsewhere,
+}
+
+impl GuessClass {
+    /// Classes.
+    pub const COUNT: usize = 8;
 }
 
 /// The digits of a number so far, taken as those of a binary floating point number of 24 bits precision: from some digit on few or

@@ -13,13 +13,15 @@ use super::mixer::SELECTORS;
 use super::slots::CONTEXTS;
 use super::vector::WIDTH;
 use records::RecordTrail;
-use rows::RowTrail;
+use rows::{PLACES, RowTrail};
 use text::TextTrail;
 
 /// The context of what the match models predict, which is known last.
 pub const MATCH_CONTEXT: usize = 0;
-/// Fields told apart by selectors.
+/// Fields told apart by the final maps.
 const FIELD_CLASSES: usize = 256;
+/// Weight sets of the final mixer: the last eight are for the bits of a byte that is known to be wrong.
+pub const FINAL_SETS: usize = PLACES + 8;
 
 /// Which experts work on a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +48,11 @@ enum Part {
 }
 
 /// The weight sets for the decision on an expected byte: of the first three mixers (the last one's follows from how many
-/// contexts agree), and of the last layer, which also selects a map's curve.
+/// contexts agree), and of the last layer; and the final map's curve.
 pub struct Selectors {
     pub sets: [usize; SELECTORS - 1],
     pub last_set: usize,
+    pub last_curve: usize,
 }
 
 impl Experts {
@@ -70,7 +73,7 @@ impl Experts {
     pub fn count_limit(self) -> i32 {
         match self {
             Experts::Text | Experts::Records => 60,
-            Experts::Rows => 40,
+            Experts::Rows => 50,
         }
     }
 
@@ -79,7 +82,7 @@ impl Experts {
         match self {
             Experts::Text => [256 + 8, 256 * 8, 16 * 16, 256 * 8],
             Experts::Records => [256 + 8, 256 * 8, 16 * 16, 2048],
-            Experts::Rows => [FIELD_CLASSES * 8, 256 + 8, 16 * 16, 256],
+            Experts::Rows => [2 * PLACES, 256 + 8, 16 * 16, 2048],
         }
     }
 
@@ -87,13 +90,8 @@ impl Experts {
     pub fn byte_selector_sizes(self) -> [usize; SELECTORS] {
         match self {
             Experts::Text | Experts::Records => [256; SELECTORS],
-            Experts::Rows => [FIELD_CLASSES * 8, 256, 256, 256],
+            Experts::Rows => [2 * PLACES, 256, 256, 256],
         }
-    }
-
-    /// Weight sets of the final mixer.
-    pub fn final_sets(self) -> usize {
-        FIELD_CLASSES + 8
     }
 }
 
@@ -102,7 +100,7 @@ impl Trail {
         let part = match layout {
             Layout::Plain => Part::Text(TextTrail::default()),
             Layout::Records { length } => Part::Records(RecordTrail::new(usize::from(*length))),
-            Layout::Delimited { columns, .. } => Part::Rows(Box::new(RowTrail::new(columns))),
+            Layout::Delimited { schemas, .. } => Part::Rows(Box::new(RowTrail::new(schemas))),
         };
         Self { last: 0, part }
     }
@@ -194,7 +192,7 @@ impl Trail {
             }
             Part::Rows(row) => {
                 let matched = classes[0] * 16 + classes[2];
-                [row.place_class(partial, bit_index), bits, matched, previous]
+                [row.place_class(partial, bit_index), bits, matched, row.guess_class(partial, bit_index)]
             }
         }
     }
@@ -212,12 +210,21 @@ impl Trail {
                 [row.place_class(256 | expected, 8), expected, matched]
             }
         };
-        Selectors { sets, last_set: self.final_set() }
+        Selectors { sets, last_set: self.final_set(), last_curve: self.final_curve() }
     }
 
-    /// The final mixer's weight set.
+    /// The final mixer's weight set, but for the last eight.
     #[inline(always)]
     pub fn final_set(&self) -> usize {
+        match &self.part {
+            Part::Rows(row) => row.place_number(),
+            _ => self.final_curve(),
+        }
+    }
+
+    /// The second final map's context, below 256.
+    #[inline(always)]
+    pub fn final_curve(&self) -> usize {
         match &self.part {
             Part::Text(_) => self.previous(),
             Part::Records(records) => records.above(),

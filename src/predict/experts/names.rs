@@ -1,6 +1,6 @@
 //! What each expert looks at, in words.
 
-use crate::layout::{Column, Layout, Source};
+use crate::layout::{Clue, Column, Layout};
 
 use super::super::evidence::Expert;
 
@@ -89,8 +89,9 @@ impl Expert {
             Layout::Plain => TEXT[number],
             Layout::Records { .. } if number == 0 => TEXT[0],
             Layout::Records { .. } => return format!("context {number} of records"),
-            Layout::Delimited { columns, .. } => {
-                let special = columns.get(field).and_then(|column| in_column(column, number, field));
+            Layout::Delimited { schemas, .. } => {
+                let only = if let [only] = &schemas[..] { only.columns.get(field) } else { None };
+                let special = only.and_then(|column| in_column(column, number, field));
                 return special.unwrap_or_else(|| ROWS[number].to_owned());
             }
         };
@@ -101,15 +102,25 @@ impl Expert {
 /// The contexts whose meaning depends on what is known of the column.
 fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
     let relation = |index: usize| Some(column.relations.get(index)?.describe(field));
-    let name = |source: Source| {
-        let above = if source.above { " of the row before" } else { "" };
-        format!("column {}{above}", source.field + 1)
+    let name = |clue: &Clue| {
+        let roughly = if clue.shift.is_some() { "roughly " } else { "" };
+        let above = if clue.source.above { " of the row before" } else { "" };
+        format!("{roughly}column {}{above}", clue.source.field + 1)
+    };
+    let clues = |count: usize| {
+        let names: Vec<String> = column.clues.get(..count)?.iter().map(name).collect();
+        Some(format!("the field so far and {}", names.join(", ")))
     };
     match number {
+        2 | 4 if !column.alternatives.is_empty() => {
+            let first = column.alternatives.first()?.describe(field);
+            Some(format!("{first}, or one of {} others", column.alternatives.len() - 1))
+        }
         2 | 4 => relation(1),
         10 | 15 => relation(0),
-        12 => Some(format!("the field so far and {}", name(column.best?))),
-        13 => column.pair.map(|[first, second]| format!("the field so far, {} and {}", name(first), name(second))),
+        11 => clues(3),
+        12 => clues(1),
+        13 => clues(2),
         _ => None,
     }
 }

@@ -2,21 +2,32 @@
 
 use std::sync::Arc;
 
-use crate::layout::{Column, Cursor, Format, RELATIONS, Rows, Source};
+use crate::layout::{ALTERNATIVES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow};
 
 use super::super::vector::WIDTH;
-use super::guess::{FloatDigits, Guess};
+use super::guess::{FloatDigits, Guess, GuessClass};
 use super::{FIELD_CLASSES, mix};
+
+/// Offsets within a field that selectors tell apart.
+const OFFSETS: usize = 24;
+/// Places that selectors tell apart.
+pub const PLACES: usize = 1024;
 
 /// What the experts on delimited text remember of the record.
 #[derive(Clone, Debug, Default)]
 pub struct RowTrail {
-    columns: Arc<[Column]>,
+    schemas: Arc<[Schema]>,
+    /// The table that the record is held to belong to.
+    schema: usize,
     /// The numbers of the record's finished fields, where they have one, and of the previous record's.
     numbers: Vec<Option<i64>>,
     numbers_above: Vec<Option<i64>>,
     /// What the column's relations say of this field.
     guesses: [Guess; RELATIONS],
+    /// What those relations say of which now one holds, now another.
+    alternatives: [Guess; ALTERNATIVES],
+    /// How many of them there are.
+    choices: usize,
     float: FloatDigits,
     field: usize,
     offset: usize,
@@ -45,8 +56,8 @@ enum Order {
 }
 
 impl RowTrail {
-    pub fn new(columns: &[Column]) -> Self {
-        let mut trail = Self { columns: columns.into(), ..Self::default() };
+    pub fn new(schemas: &[Schema]) -> Self {
+        let mut trail = Self { schemas: schemas.into(), ..Self::default() };
         trail.prefix = 1;
         trail.open_field();
         trail
@@ -58,7 +69,7 @@ impl RowTrail {
         if rows.start() < history.len() {
             self.prefix = mix(self.prefix, u64::from(byte));
             self.float.advance(byte);
-            for guess in &mut self.guesses {
+            for guess in self.guesses.iter_mut().chain(&mut self.alternatives[..self.choices]) {
                 guess.advance(self.offset, byte);
             }
             if self.order == Order::Equal {
@@ -90,9 +101,14 @@ impl RowTrail {
         self.equal = self.equal << 1 | u64::from(same);
         self.values.push(self.prefix);
         let ended = rows.current().last().or(rows.previous().last()).copied().unwrap_or_default();
-        let column = self.columns.get(self.field).filter(|column| column.format != Format::Text);
-        self.numbers.push(column.and_then(|column| column.parse(&history[ended.start..ended.end])));
+        let column = self.column(self.field).filter(|column| column.format != Format::Text);
+        let number = column.and_then(|column| column.parse(&history[ended.start..ended.end]));
+        self.numbers.push(number);
         if rows.field() == 0 {
+            if let Some(first) = rows.previous().first() {
+                let first_field = &history[first.start..first.end];
+                self.schema = follow(&self.schemas, self.schema, first_field, rows.previous().len());
+            }
             std::mem::swap(&mut self.values, &mut self.values_above);
             self.values.clear();
             std::mem::swap(&mut self.numbers, &mut self.numbers_above);
@@ -110,16 +126,26 @@ impl RowTrail {
     fn open_field(&mut self) {
         self.float = FloatDigits::default();
         self.guesses = [Guess::default(); RELATIONS];
-        let Some(column) = self.columns.get(self.field) else { return };
+        self.choices = 0;
+        let Some(column) = self.schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else {
+            return;
+        };
+        let number = |source: Source| number(&self.numbers, &self.numbers_above, source);
         for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
-            let number = |source: Source| {
-                let numbers = if source.above { &self.numbers_above } else { &self.numbers };
-                numbers.get(usize::from(source.field)).copied().flatten()
-            };
             if let Some(value) = relation.predict(number) {
                 *guess = Guess::new(column, value);
             }
         }
+        for (guess, relation) in self.alternatives.iter_mut().zip(&column.alternatives) {
+            *guess = relation.predict(number).map_or_else(Guess::default, |value| Guess::new(column, value));
+            self.choices += 1;
+        }
+    }
+
+    /// What is known of a column of the present table.
+    #[inline(always)]
+    fn column(&self, field: usize) -> Option<&Column> {
+        self.schemas.get(self.schema)?.columns.get(field)
     }
 
     /// The hash of a field's value, 0 if there is none.
@@ -127,6 +153,41 @@ impl RowTrail {
     fn value(&self, source: Source) -> u64 {
         let values = if source.above { &self.values_above } else { &self.values };
         values.get(usize::from(source.field)).copied().unwrap_or(0)
+    }
+
+    /// What a clue says: the field's value or the upper part of its number.
+    #[inline(always)]
+    fn clue(&self, clue: Clue) -> u64 {
+        match clue.shift {
+            None => self.value(clue.source),
+            Some(shift) => number(&self.numbers, &self.numbers_above, clue.source)
+                .map_or(1 << 63, |number| (number >> shift.min(63)) as u64),
+        }
+    }
+
+    /// The hash of the field so far and the first `count` clues to its column, if there are as many.
+    #[inline(always)]
+    fn with_clues(&self, count: usize) -> Option<u64> {
+        let clues = self.column(self.field)?.clues.get(..count)?;
+        Some(clues.iter().fold(self.prefix, |hash, &clue| mix(hash, self.clue(clue))))
+    }
+
+    /// The contexts of the alternatives, if the column has any: what each that still agrees expects, and the first that does.
+    #[inline(always)]
+    fn choice_keys(&self) -> Option<[u64; 2]> {
+        if self.choices == 0 {
+            return None;
+        }
+        let (mut all, mut first) = (0, 0);
+        for (index, guess) in self.alternatives[..self.choices].iter().enumerate().rev() {
+            let expected = if guess.agrees() { guess.expected(self.offset) } else { 0 };
+            all = all << 8 | u64::from(expected);
+            if guess.agrees() {
+                first =
+                    (index as u64 + 1) << 16 | u64::from(expected) << 8 | u64::from(guess.expected(self.offset + 1));
+            }
+        }
+        Some([mix(self.field as u64, all), mix(mix(self.field as u64, first), self.offset as u64)])
     }
 
     /// The hash of the `distance`-th field to the left, 0 if there is none.
@@ -141,11 +202,27 @@ impl RowTrail {
         mix(self.prefix, self.left(1))
     }
 
-    /// The field, its offset up to 3, and whether the byte above still agrees with `partial`.
+    /// The place, and whether the byte above still agrees with `partial`.
     #[inline(always)]
     pub fn place_class(&self, partial: usize, bit_index: usize) -> usize {
         let agrees = self.above.is_some_and(|above| (usize::from(above) | 256) >> (8 - bit_index) == partial);
-        (self.field_class() * 4 + self.offset.min(3)) * 2 + usize::from(agrees)
+        self.place_number() * 2 + usize::from(agrees)
+    }
+
+    /// The place, and how far the relations' predictions have held.
+    #[inline(always)]
+    pub fn guess_class(&self, partial: usize, bit_index: usize) -> usize {
+        let class = |guess: &Guess| guess.class(self.offset, partial, bit_index);
+        let [first, second] = &self.guesses;
+        let chosen = self.alternatives[..self.choices].iter().map(class).find(|&class| class != GuessClass::Fails);
+        let second = if self.choices > 0 { chosen.unwrap_or(GuessClass::Fails) } else { class(second) };
+        (self.place_number() % 32 * GuessClass::COUNT + class(first) as usize) * GuessClass::COUNT + second as usize
+    }
+
+    /// The field and its offset, as far as selectors tell them.
+    #[inline(always)]
+    pub fn place_number(&self) -> usize {
+        (self.field * OFFSETS + self.offset.min(OFFSETS - 1)) % PLACES
     }
 
     /// The field, as far as selectors tell it.
@@ -163,24 +240,26 @@ impl RowTrail {
         let difference = self.order as u64;
         let with_left = mix(self.prefix, self.left(1));
         let [first, second] = &self.guesses;
+        let choices = self.choice_keys().unwrap_or_else(|| {
+            let key = second.key(self.field, self.offset).unwrap_or(mix(5, order(6)));
+            [key, second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size))]
+        });
+        let first_clue = self.with_clues(1).unwrap_or_else(|| mix(self.prefix, self.same_above()));
         [
             0,
             order(3),
-            second.key(self.field, self.offset).unwrap_or(mix(5, order(6))),
+            choices[0],
             self.prefix,
-            second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size)),
+            choices[1],
             mix(self.prefix, self.equal),
             with_left,
             mix(self.place(), self.above_two() << 2 | difference),
             mix(self.place(), u64::from(self.left_byte) << 2 | difference),
             mix(self.place(), order(2)),
             first.size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size)),
-            mix(with_left, self.left(2)),
-            mix(self.prefix, self.best()),
-            match self.columns.get(self.field).and_then(|column| column.pair) {
-                Some([first, second]) => mix(mix(self.prefix, self.value(first)), self.value(second)),
-                None => mix(mix(self.prefix, self.same_above()), self.left(1)),
-            },
+            self.with_clues(3).unwrap_or_else(|| mix(with_left, self.left(2))),
+            first_clue,
+            self.with_clues(2).unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
             self.float.key().unwrap_or(mix(3, order(2))),
             first.key(self.field, self.offset).unwrap_or(mix(4, order(4))),
         ]
@@ -201,8 +280,8 @@ impl RowTrail {
             order(6),
             mix(self.prefix, self.same_above()),
             mix(with_left, self.equal),
-            mix(mix(self.prefix, self.best()), self.left(1)),
-            mix(mix(self.prefix, self.same_above()), self.best()),
+            mix(keys[12], self.left(1)),
+            mix(keys[12], self.same_above()),
             mix(self.place(), self.above_two() << 16 | u64::from(self.left_byte) << 8 | order(1)),
             mix(keys[15], keys[2]),
             mix(keys[14], order(1)),
@@ -228,11 +307,11 @@ impl RowTrail {
     fn same_above(&self) -> u64 {
         self.value(Source { above: true, field: self.field as u16 })
     }
+}
 
-    /// The hash of the value of the column's best source.
-    #[inline(always)]
-    fn best(&self) -> u64 {
-        let column = self.columns.get(self.field);
-        column.and_then(|column| column.best).map_or_else(|| self.same_above(), |best| self.value(best))
-    }
+/// The number of a source, if it has one, given those of this record and of the previous one.
+#[inline(always)]
+fn number(here: &[Option<i64>], above: &[Option<i64>], source: Source) -> Option<i64> {
+    let numbers = if source.above { above } else { here };
+    numbers.get(usize::from(source.field)).copied().flatten()
 }

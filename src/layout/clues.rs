@@ -1,0 +1,172 @@
+//! Which other fields tell most of a column's values: chosen by conditional entropy on a sample.
+
+use std::collections::HashMap;
+
+use super::columns::{CLUES, Clue, Column, Format};
+use super::survey::{Counts, ROWS, ROWS_LEAST, Table, log2, sources};
+
+/// Steps of coding that the search of all columns' clues may take.
+const BUDGET: usize = 30_000_000;
+/// The chance in 1/2^32 of a value that was never seen.
+const NOVEL: u64 = 1 << 20;
+/// How many values' worth the chance without a context counts in it.
+const PRIOR: u64 = 8;
+/// Clues that may stand beside the first.
+const FURTHER: usize = 16;
+/// Classes that the middle nine tenths of a column's numbers fall into, at least, as a clue and as what is to be told.
+const CLASSES: [i64; 3] = [8, 32, 128];
+
+/// The sampled rows' values, as small numbers.
+pub struct Values {
+    columns: Vec<Codes>,
+    rows: usize,
+}
+
+/// One column's values: each distinct text has its own number, and numbers have classes.
+struct Codes {
+    exact: Vec<u32>,
+    distinct: usize,
+    /// Coarse classes and fine ones, each with the shift that makes them.
+    classes: Option<[(u8, Vec<u32>); 3]>,
+}
+
+/// A possible clue to a column, and the values that it stands for.
+struct Candidate<'a> {
+    clue: Clue,
+    codes: &'a [u32],
+}
+
+impl Values {
+    /// The values of `table`, whose `columns` have been described.
+    pub fn new(table: &Table, columns: &[Column]) -> Self {
+        let rows = table.rows.len().min(ROWS);
+        let columns = columns.iter().enumerate().map(|(field, column)| Codes::new(table, rows, field, column));
+        Self { columns: columns.collect(), rows }
+    }
+
+    /// What tells most of the values of `field`, found in one of `share` parts of the time for all tables.
+    pub fn clues(&self, field: usize, share: usize) -> Vec<Clue> {
+        let mut candidates = self.candidates(field);
+        let width = self.columns.len();
+        let affordable = BUDGET / share / (width * (candidates.len() + (CLUES - 1) * FURTHER)).max(1);
+        let rows: Vec<usize> = (1..self.rows.min(affordable.max(ROWS_LEAST))).collect();
+        let target: Vec<u32> = rows.iter().map(|&row| self.columns[field].target()[row]).collect();
+        let mut context: Vec<u64> = vec![0; rows.len()];
+        let mut chances = chances(&context, &target, &vec![NOVEL; rows.len()]);
+        let mut clues = Vec::new();
+        while clues.len() < CLUES {
+            let beside = |candidate: &Candidate| -> Vec<u64> {
+                rows.iter().zip(&context).map(|(&row, &context)| joined(context, candidate.code(row))).collect()
+            };
+            let with = |candidate: &Candidate| self::chances(&beside(candidate), &target, &chances);
+            let mut tried: Vec<(u64, Candidate)> =
+                candidates.into_iter().map(|candidate| (cost(&with(&candidate)), candidate)).collect();
+            tried.sort_by_key(|tried| tried.0);
+            let Some((_, best)) = tried.first().filter(|(least, _)| *least < cost(&chances) || clues.is_empty()) else {
+                break;
+            };
+            chances = with(best);
+            context = beside(best);
+            let clue = best.clue;
+            clues.push(clue);
+            let further =
+                tried.into_iter().map(|(_, candidate)| candidate).filter(|candidate| !candidate.clue.is_part_of(clue));
+            candidates = further.take(FURTHER).collect();
+        }
+        clues
+    }
+
+    /// Every field that is known before `field`, by its text if that repeats, and by its number's classes.
+    fn candidates(&self, field: usize) -> Vec<Candidate<'_>> {
+        let mut candidates = Vec::new();
+        for source in sources(self.columns.len(), field) {
+            let column = &self.columns[usize::from(source.field)];
+            if column.repeats(self.rows) || column.classes.is_none() {
+                candidates.push(Candidate { clue: Clue { source, shift: None }, codes: &column.exact });
+            }
+            for (shift, codes) in column.classes.iter().flatten().filter(|(shift, _)| *shift > 0) {
+                candidates.push(Candidate { clue: Clue { source, shift: Some(*shift) }, codes });
+            }
+        }
+        candidates
+    }
+}
+
+impl Codes {
+    fn new(table: &Table, rows: usize, field: usize, column: &Column) -> Self {
+        let (mut known, mut exact) = (HashMap::new(), Vec::with_capacity(rows));
+        for row in 0..rows {
+            let next = known.len() as u32;
+            exact.push(*known.entry(table.field(row, field)).or_insert(next));
+        }
+        let numbers: Vec<Option<i64>> = match column.format {
+            Format::Text => Vec::new(),
+            _ => (0..rows).map(|row| column.parse(table.field(row, field))).collect(),
+        };
+        let mut sorted: Vec<i64> = numbers.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        let classes = (sorted.len() * 2 > rows).then(|| {
+            let spread = sorted[sorted.len() - 1 - sorted.len() / 20] - sorted[sorted.len() / 20];
+            CLASSES.map(|least| {
+                let shift = (spread / least).max(1).ilog2();
+                (
+                    shift as u8,
+                    numbers
+                        .iter()
+                        .map(|number| number.map_or(0, |number| (number >> shift) as u32 | 1 << 31))
+                        .collect(),
+                )
+            })
+        });
+        let distinct = known.len();
+        Self { exact, distinct, classes: classes.filter(|[(shift, _), ..]| *shift > 0 && distinct > 64) }
+    }
+
+    /// Whether values come again often enough to say something.
+    fn repeats(&self, rows: usize) -> bool {
+        self.distinct * 4 <= rows
+    }
+
+    /// The values as they are to be told: numbers that hardly repeat only roughly.
+    fn target(&self) -> &[u32] {
+        match &self.classes {
+            Some([_, (_, fine), _]) if !self.repeats(self.exact.len()) => fine,
+            _ => &self.exact,
+        }
+    }
+}
+
+impl Clue {
+    /// Whether `other` says as much or more of the same field.
+    fn is_part_of(self, other: Clue) -> bool {
+        self.source == other.source && self.shift >= other.shift
+    }
+}
+
+impl Candidate<'_> {
+    fn code(&self, row: usize) -> u32 {
+        self.codes[row - usize::from(self.clue.source.above)]
+    }
+}
+
+fn joined(context: u64, code: u32) -> u64 {
+    (context.rotate_left(32) ^ u64::from(code) ^ 1 << 40).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The chance in 1/2^32 of each of the values, one after the other, given its context, learned on the way; `before` are their
+/// chances without it.
+fn chances(contexts: &[u64], values: &[u32], before: &[u64]) -> Vec<u64> {
+    let (mut joint, mut within) = (Counts::new(), Counts::new());
+    let values = contexts.iter().zip(values).zip(before);
+    let chance = |((&context, &value), &before): ((&u64, &u32), &u64)| {
+        let seen = within.increment(context);
+        let both = joint.increment(context.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(value));
+        (((both << 32) + PRIOR * before) / (seen + PRIOR)).max(1)
+    };
+    values.map(chance).collect()
+}
+
+/// Bits, times 256, to code values of these chances.
+fn cost(chances: &[u64]) -> u64 {
+    chances.iter().map(|&chance| 32 * 256 - log2(chance)).sum()
+}
