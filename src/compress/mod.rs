@@ -37,7 +37,9 @@ pub struct Summary {
 }
 
 /// Bytes from the start of a file that show its layout and how far it compresses.
-const SAMPLE: usize = 4 << 20;
+const SAMPLE: usize = 1 << 20;
+/// Bytes that are searched for the structure of the file.
+const LAYOUT_SAMPLE: usize = 4 << 20;
 /// Bytes of a file of many blocks that a network is tried on.
 const NETWORK_SAMPLE: usize = 4 << 20;
 
@@ -119,7 +121,7 @@ impl<'a> Job<'a> {
         let plan = Plan::new(options.level, options.network, source).with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,
-            layout: Layout::detect(&source[..source.len().min(SAMPLE)]),
+            layout: Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]),
             tables: plan.tables,
             blocks: plan.blocks,
             expected: source.len() as u64,
