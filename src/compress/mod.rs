@@ -36,7 +36,7 @@ pub struct Summary {
     pub archive: u64,
 }
 
-/// Bytes from the start of a file that show its layout and how far it compresses.
+/// Bytes from the start of a file that show how far it compresses.
 const SAMPLE: usize = 1 << 20;
 /// Bytes that are searched for the structure of the file.
 const LAYOUT_SAMPLE: usize = 4 << 20;

@@ -80,7 +80,7 @@ impl Experts {
     /// Weight sets of each mixer.
     pub fn selector_sizes(self) -> [usize; SELECTORS] {
         match self {
-            Experts::Text => [256 + 8, 256 * 8, 16 * 16, 256 * 8],
+            Experts::Text => [256 + 8, 256 * 8, 16 * 16, 2 * 256],
             Experts::Records => [256 + 8, 256 * 8, 16 * 16, 2048],
             Experts::Rows => [2 * PLACES, 256 + 8, 16 * 16, 2048],
         }
@@ -183,10 +183,7 @@ impl Trail {
         let previous = self.previous();
         let matched = classes[0] * 16 + classes[1].max(classes[2]);
         match &self.part {
-            Part::Text(_) => {
-                let before = (self.last >> 8 & 255) as usize;
-                [bits, previous * 8 + bit_index, matched, before * 8 + bit_index]
-            }
+            Part::Text(text) => [bits, previous * 8 + bit_index, matched, text.place_class(partial, bit_index)],
             Part::Records(records) => {
                 [bits, previous * 8 + bit_index, matched, records.column() & 255 | (bit_index << 8)]
             }
@@ -218,7 +215,8 @@ impl Trail {
     pub fn final_set(&self) -> usize {
         match &self.part {
             Part::Rows(row) => row.place_number(),
-            _ => self.final_curve(),
+            Part::Text(text) => text.place_number(),
+            Part::Records(_) => self.final_curve(),
         }
     }
 

@@ -8,6 +8,8 @@ use super::mix;
 pub struct TextTrail {
     /// Hash of the word (letters, digits, bytes from 128, in lower case) that the last byte ended, 0 outside of words.
     word: u64,
+    /// Bytes of that word.
+    word_length: usize,
     /// The words before it, latest first.
     words: [u64; 2],
     /// The last tokens, latest first: words with runs of digits collapsed, and each other byte.
@@ -31,12 +33,14 @@ impl TextTrail {
     #[inline(always)]
     pub fn advance(&mut self, history: &[u8], byte: u8) {
         if byte.is_ascii_alphanumeric() || byte >= 128 {
+            self.word_length += 1;
             self.word = mix(self.word.max(1), u64::from(byte.to_ascii_lowercase()));
             let shaped = if byte.is_ascii_digit() { b'0' } else { byte };
             if shaped != b'0' || !history[..history.len() - 1].last().is_some_and(u8::is_ascii_digit) {
                 self.shape = mix(self.shape.max(1), u64::from(shaped));
             }
         } else {
+            self.word_length = 0;
             self.end_word(byte);
         }
         if byte == b'\n' {
@@ -123,6 +127,31 @@ impl TextTrail {
             mix(self.key, mix(self.word, self.words[0])),
             mix(above << 8 | above_next, order(2)),
         ]
+    }
+
+    /// The place, and whether the byte above still agrees with `partial`.
+    #[inline(always)]
+    pub fn place_class(&self, partial: usize, bit_index: usize) -> usize {
+        let agrees = (usize::from(self.above[0]) | 256) >> (8 - bit_index) == partial;
+        self.place_number() * 2 + usize::from(agrees)
+    }
+
+    /// The length of the word so far, the kind of the byte before it, and the kind of the byte above; below 256.
+    #[inline(always)]
+    pub fn place_number(&self) -> usize {
+        let before = match self.shapes[0] {
+            0..=31 => 0,
+            32 => 1,
+            byte @ 33..=255 => 2 + (byte & 3) as usize,
+            _ => 6,
+        };
+        let above = match self.above[0] {
+            0 => 0,
+            b'0'..=b'9' => 1,
+            b'a'..=b'z' | b'A'..=b'Z' => 2,
+            _ => 3,
+        };
+        (self.word_length.min(7) * 8 + before) * 4 + above
     }
 
     #[inline(always)]
