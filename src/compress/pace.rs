@@ -10,8 +10,8 @@ use crate::plan::NetworkPlan;
 use crate::progress::Silent;
 use crate::train::{Budget, Training};
 
-/// Bytes that speed is measured on.
-const PIECE: usize = 192 << 10;
+/// Bytes that speed is measured on, after as many before them: at the start everything is new to tables and memory.
+const PIECE: usize = 128 << 10;
 /// Bytes that a network in training is tried on.
 pub const TRIAL: usize = 256 << 10;
 /// Training steps that are not timed and that are.
@@ -63,15 +63,21 @@ impl Pace {
         let learnt = u64::from(STEPS[1]) * training.step_bytes();
         drop(training);
 
-        let piece = &job.source[..job.source.len().min(PIECE)];
-        let code = |copies: usize, pipelined: bool| -> Result<Speed> {
+        let code = |copies: usize, pipelined: bool, length: usize| -> Result<Duration> {
             let begin = Instant::now();
-            let encode = |_| job.encode(piece, Some(&model), pipelined, &Silent);
+            let encode = |_| job.encode(&job.source[..length], Some(&model), pipelined, &Silent);
             in_order(copies, job.threads, encode, |_, _| Ok(()))?;
-            Ok(Speed::new(piece.len() as u64, begin.elapsed()))
+            Ok(begin.elapsed())
         };
-        let alone = code(job.threads.get().min(job.blocks.max(2) as usize), false)?;
-        let pipelined = code(1, true)?;
+        let length = job.source.len().min(2 * PIECE);
+        let speed = |copies: usize, pipelined: bool| -> Result<Speed> {
+            let (half, whole) = (code(copies, pipelined, length / 2)?, code(copies, pipelined, length)?);
+            // What disturbs the machine must not make a piece seem to take next to no time.
+            let marginal = whole.saturating_sub(half).max(whole / 4);
+            Ok(Speed::new((length - length / 2) as u64, marginal))
+        };
+        let alone = speed(job.threads.get().min(job.blocks.max(2) as usize), false)?;
+        let pipelined = speed(1, true)?;
         job.progress.note(&format!("speed was measured in {} ms", begin.elapsed().as_millis()));
         Ok(Self { training: Speed::new(learnt, time), alone, pipelined })
     }
