@@ -284,6 +284,18 @@ mod any_build {
     }
 
     #[test]
+    fn info_says_the_relations_between_columns_in_words_if_asked() {
+        let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/trips.sql.fastest.nncz");
+        let folder = Folder::new();
+        let said = |words: &str| String::from_utf8(folder.run(&format!("{words} {dump}")).1).unwrap();
+        assert!(!said("info").contains("relation  "));
+        assert!(
+            said("info -v")
+                .contains("table 2: column 1 = column 1 of the row before + 1 (exact in 99 % of the sample)")
+        );
+    }
+
+    #[test]
     fn names_of_any_bytes_work_and_do_not_steer_the_terminal() {
         let folder = Folder::new();
         let name = std::ffi::OsStr::from_bytes(b"a\n\x1b[31m\xff.nncz");

@@ -51,7 +51,7 @@ impl Session {
         let source = Source::open(place)?;
         let name = place.name("standard input");
         let content = self.archive(&name, &source)?;
-        report::info(&name, &content)
+        report::info(&name, &content, self.talk.verbose)
     }
 
     /// The bytes of an archive, mended as far as its parity can.

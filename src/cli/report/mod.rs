@@ -47,8 +47,8 @@ pub fn tested(source: &str, original: u64, archive: u64) -> Outcome {
     Outcome { kind: Kind::Sound, original, archive, text, details: json!({ "sound": true }) }
 }
 
-/// The table of `nncz info`.
-pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
+/// The table of `nncz info`, with all relations between columns if it is `verbose`.
+pub fn info(name: &str, bytes: &[u8], verbose: bool) -> Result<Outcome> {
     let archive = Archive::open(bytes)?;
     let header = archive.header();
     let length = bytes.len() as u64;
@@ -80,7 +80,7 @@ pub fn info(name: &str, bytes: &[u8]) -> Result<Outcome> {
     ];
     let relations = relations(&header.layout);
     let place = rows.iter().position(|row| row.0 == "context tables").unwrap_or(rows.len());
-    rows.splice(place..place, relations.iter().map(|relation| ("  relation", relation.clone())));
+    rows.splice(place..place, relations.iter().filter(|_| verbose).map(|relation| ("  relation", relation.clone())));
     if let Some(lanes) = lanes(&archive) {
         rows.push(("lanes", lanes));
     }
