@@ -4,6 +4,8 @@
 pub const BLOCK_LENGTH: u64 = 64 << 20;
 /// Most lanes in one block.
 pub const LANES: usize = 16;
+/// By how many bytes an archive of one block may be longer than its original.
+pub const GROWTH: u64 = 100;
 /// Largest header section.
 pub const HEADER_LENGTH: u64 = 1 << 16;
 /// Largest model section.

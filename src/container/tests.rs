@@ -211,6 +211,19 @@ fn a_layout_is_what_its_description_says() {
 }
 
 #[test]
+fn what_does_not_compress_grows_by_at_most_100_bytes() {
+    let bytes = vec![7; 1_000_000];
+    let parts = |length: usize| Parts {
+        header: header(1_000_000, 1),
+        model: None,
+        blocks: vec![(BlockHeader { newlines: 0, method: coded(&[length as u64]), crc: 1 }, bytes[..length].to_vec())],
+    };
+    assert!(parts(999_999).write(Parity::Vital).len() <= 1_000_100);
+    let compressed = [Parity::None, Parity::Vital].map(|parity| parts(900_000).write(parity).len());
+    assert!(compressed[0] < compressed[1], "{compressed:?}");
+}
+
+#[test]
 fn a_small_archive_has_at_most_40_bytes_around_its_payload() {
     let header = Header {
         layout: Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() },

@@ -97,8 +97,12 @@ impl<W: Write> Writer<W> {
         let (front, index) = (self.front, self.written);
         let length = self.index(Parity::None).len() as u64;
         let plan = |kind| Plan { kind, archive: index + length, front, index };
-        if self.parity == Parity::Vital && !self.is_small(plan(Parity::Vital).length()) {
-            self.parity = Parity::None;
+        if self.parity == Parity::Vital {
+            let without = index + if self.blocks.len() > 1 { length } else { 0 };
+            let parity = plan(Parity::Vital).length();
+            if !self.is_small(parity) || self.is_what_outgrows(without, index + length + parity) {
+                self.parity = Parity::None;
+            }
         }
         if self.blocks.len() > 1 || self.parity != Parity::None {
             self.put_vital(&self.index(self.parity))?;
@@ -128,6 +132,12 @@ impl<W: Write> Writer<W> {
     fn is_small(&self, parity: u64) -> bool {
         let thousandths = if self.header.network { 20 } else { 3 };
         parity * 1000 <= self.written * thousandths
+    }
+
+    /// Whether an archive of `without` bytes counts as no longer than its original, and one of `with` as longer.
+    fn is_what_outgrows(&self, without: u64, with: u64) -> bool {
+        let most = self.header.original + limits::GROWTH;
+        without <= most && most < with
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
