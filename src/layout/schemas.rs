@@ -7,7 +7,7 @@ use super::columns::Column;
 /// One table of delimited text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
-    /// The [`heading`] of its records, 0 if they are known by their number of fields.
+    /// A hash of the name in the statement before its records, 0 if they are known by their number of fields.
     pub heading: u32,
     /// Fields of a record.
     pub width: u16,
