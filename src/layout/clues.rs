@@ -17,17 +17,14 @@ const FURTHER: usize = 16;
 const CLASSES: [i64; 3] = [8, 32, 128];
 
 /// The sampled rows' values, as small numbers.
-pub struct Values {
-    columns: Vec<Codes>,
-    rows: usize,
-}
+pub struct Values(Vec<Codes>);
 
 /// One column's values: each distinct text has its own number, and numbers have classes.
 struct Codes {
     exact: Vec<u32>,
     distinct: usize,
     /// Coarse classes and fine ones, each with the shift that makes them.
-    classes: Option<[(u8, Vec<u32>); 3]>,
+    classes: Option<[(u8, Vec<u32>); CLASSES.len()]>,
 }
 
 /// A possible clue to a column, and the values that it stands for.
@@ -41,16 +38,16 @@ impl Values {
     pub fn new(table: &Table, columns: &[Column]) -> Self {
         let rows = table.rows.len().min(ROWS);
         let columns = columns.iter().enumerate().map(|(field, column)| Codes::new(table, rows, field, column));
-        Self { columns: columns.collect(), rows }
+        Self(columns.collect())
     }
 
     /// What tells most of the values of `field`, found in one of `share` parts of the time for all tables.
     pub fn clues(&self, field: usize, share: usize) -> Vec<Clue> {
         let mut candidates = self.candidates(field);
-        let width = self.columns.len();
-        let affordable = BUDGET / share / (width * (candidates.len() + (CLUES - 1) * FURTHER)).max(1);
-        let rows: Vec<usize> = (1..self.rows.min(affordable.max(ROWS_LEAST))).collect();
-        let target: Vec<u32> = rows.iter().map(|&row| self.columns[field].target()[row]).collect();
+        let target = self.0[field].target();
+        let affordable = BUDGET / share / (self.0.len() * (candidates.len() + (CLUES - 1) * FURTHER)).max(1);
+        let rows: Vec<usize> = (1..target.len().min(affordable.max(ROWS_LEAST))).collect();
+        let target: Vec<u32> = rows.iter().map(|&row| target[row]).collect();
         let mut context: Vec<u64> = vec![0; rows.len()];
         let mut chances = chances(&context, &target, &vec![NOVEL; rows.len()]);
         let mut clues = Vec::new();
@@ -79,9 +76,9 @@ impl Values {
     /// Every field that is known before `field`, by its text if that repeats, and by its number's classes.
     fn candidates(&self, field: usize) -> Vec<Candidate<'_>> {
         let mut candidates = Vec::new();
-        for source in sources(self.columns.len(), field) {
-            let column = &self.columns[usize::from(source.field)];
-            if column.repeats(self.rows) || column.classes.is_none() {
+        for source in sources(self.0.len(), field) {
+            let column = &self.0[usize::from(source.field)];
+            if column.repeats() || column.classes.is_none() {
                 candidates.push(Candidate { clue: Clue { source, shift: None }, codes: &column.exact });
             }
             for (shift, codes) in column.classes.iter().flatten().filter(|(shift, _)| *shift > 0) {
@@ -109,13 +106,8 @@ impl Codes {
             let spread = sorted[sorted.len() - 1 - sorted.len() / 20] - sorted[sorted.len() / 20];
             CLASSES.map(|least| {
                 let shift = (spread / least).max(1).ilog2();
-                (
-                    shift as u8,
-                    numbers
-                        .iter()
-                        .map(|number| number.map_or(0, |number| (number >> shift) as u32 | 1 << 31))
-                        .collect(),
-                )
+                let class = |number: &Option<i64>| number.map_or(0, |number| (number >> shift) as u32 | 1 << 31);
+                (shift as u8, numbers.iter().map(class).collect())
             })
         });
         let distinct = known.len();
@@ -123,14 +115,14 @@ impl Codes {
     }
 
     /// Whether values come again often enough to say something.
-    fn repeats(&self, rows: usize) -> bool {
-        self.distinct * 4 <= rows
+    fn repeats(&self) -> bool {
+        self.distinct * 4 <= self.exact.len()
     }
 
     /// The values as they are to be told: numbers that hardly repeat only roughly.
     fn target(&self) -> &[u32] {
         match &self.classes {
-            Some([_, (_, fine), _]) if !self.repeats(self.exact.len()) => fine,
+            Some([_, (_, fine), _]) if !self.repeats() => fine,
             _ => &self.exact,
         }
     }
@@ -160,7 +152,7 @@ fn chances(contexts: &[u64], values: &[u32], before: &[u64]) -> Vec<u64> {
     let values = contexts.iter().zip(values).zip(before);
     let chance = |((&context, &value), &before): ((&u64, &u32), &u64)| {
         let seen = within.increment(context);
-        let both = joint.increment(context.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(value));
+        let both = joint.increment(joined(context, value));
         (((both << 32) + PRIOR * before) / (seen + PRIOR)).max(1)
     };
     values.map(chance).collect()

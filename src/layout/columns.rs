@@ -2,6 +2,8 @@
 //!
 //! All arithmetic is on integers: a column's numbers count units of its last decimal, times count seconds.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// One column of delimited text. An empty one knows nothing.
@@ -89,6 +91,14 @@ const DECIMALS: usize = 9;
 /// Longest rendered value.
 pub const TEXT_MAX: usize = 24;
 
+impl fmt::Display for Source {
+    /// In words; columns are counted from 1.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let above = if self.above { " of the row before" } else { "" };
+        write!(formatter, "column {}{above}", self.field + 1)
+    }
+}
+
 impl Relation {
     /// The relation in words, for the column `field`; columns are counted from 1.
     pub fn describe(&self, field: usize) -> String {
@@ -106,8 +116,7 @@ impl Relation {
                 (whole, 0) => format!("{whole} "),
                 (whole, rest) => format!("{whole}.{rest:03} "),
             };
-            let above = if source.above { " of the row before" } else { "" };
-            text += &format!("{sign}{times}column {}{above}", source.field + 1);
+            text += &format!("{sign}{times}{source}");
         }
         match self.constant >> FACTOR_BITS {
             0 => text,

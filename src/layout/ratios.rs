@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::columns::{ALTERNATIVES, Column, FACTOR_BITS, Relation, Source};
-use super::survey::{LIMIT, Numbers, commonest, sources, unit_ratio};
+use super::survey::{LIMIT, Numbers, Scaled, commonest};
 
 /// Rows looked at.
 const ROWS: usize = 600;
@@ -36,13 +36,6 @@ struct Support {
     constant: i64,
 }
 
-/// A column that a share may be taken of: units of the target per unit, its values in units of the target.
-struct Base {
-    scale: i64,
-    source: Source,
-    values: Vec<Option<i64>>,
-}
-
 impl Numbers {
     /// The shares that explain values of `field`, the one that explains most first.
     pub fn alternatives(&self, columns: &[Column], field: usize) -> Vec<Relation> {
@@ -61,8 +54,7 @@ impl Numbers {
         let mut candidates: Vec<Share> = leading(&bases).flat_map(|base| shares(base, &target)).collect();
         while relations.len() < ALTERNATIVES {
             let Some(share) = candidates.iter().max_by_key(|share| share.support(&target)) else { break };
-            let share = extended(share.clone(), &bases, &target);
-            let support = share.support(&target);
+            let (share, support) = extended(share.clone(), &bases, &target);
             if support.distinct < LEAST {
                 break;
             }
@@ -80,58 +72,56 @@ impl Numbers {
         relations
     }
 
-    /// The columns of the same record whose values count in units that the target's are multiples of.
-    fn bases(&self, columns: &[Column], field: usize) -> Vec<Base> {
-        let here = sources(columns.len(), field).into_iter().filter(|source| !source.above);
-        here.filter_map(|source| {
-            let scale = unit_ratio(&columns[field].format, &columns[usize::from(source.field)].format)?;
-            let scaled = |value: i64| value.checked_mul(scale).filter(|value| value.abs() < LIMIT);
-            let values = self.values_of(source).into_iter().take(ROWS).map(|value| value.and_then(scaled)).collect();
-            Some(Base { scale, source, values })
-        })
-        .collect()
+    /// The columns of the same record that a share may be taken of.
+    fn bases(&self, columns: &[Column], field: usize) -> Vec<Scaled> {
+        let mut bases = self.scaled(columns, field, LIMIT - 1);
+        bases.retain(|base| !base.source.above);
+        bases.iter_mut().for_each(|base| base.values.truncate(ROWS));
+        bases
     }
 }
 
 /// The bases of most distinct values.
-fn leading(bases: &[Base]) -> impl Iterator<Item = &Base> {
-    let mut leading: Vec<(usize, &Base)> = bases.iter().map(|base| (distinct(&base.values), base)).collect();
+fn leading(bases: &[Scaled]) -> impl Iterator<Item = &Scaled> {
+    let mut leading: Vec<(usize, &Scaled)> = bases.iter().map(|base| (distinct(&base.values), base)).collect();
     leading.sort_by_key(|&(distinct, base)| (std::cmp::Reverse(distinct), base.source.field));
     leading.into_iter().take(BASES).filter(|&(distinct, _)| distinct >= LEAST).map(|(_, base)| base)
 }
 
 /// The shares of `base` that are no chance.
-fn shares(base: &Base, target: &[Option<i64>]) -> Vec<Share> {
-    let share = |percent: i64| {
-        let rests = target.iter().zip(&base.values);
-        let rests =
-            rests.map(|(target, value)| Some(target.as_ref()? * PARTS - value.as_ref()? * percent * PARTS / 100));
-        Share { percent, terms: vec![(base.scale, base.source)], rests: rests.collect() }
-    };
+fn shares(base: &Scaled, target: &[Option<i64>]) -> Vec<Share> {
+    let rests: Vec<Option<i64>> = target.iter().map(|value| value.map(|value| value * PARTS)).collect();
+    let share = |percent| Share { percent, terms: Vec::new(), rests: rests.clone() }.with(base);
     (1..=100).map(share).filter(|share| share.support(target).distinct * 2 >= LEAST).collect()
 }
 
-/// `share` with the further columns that it is a share of.
-fn extended(mut share: Share, bases: &[Base], target: &[Option<i64>]) -> Share {
+/// `share` with the further columns that it is a share of, and its support.
+fn extended(mut share: Share, bases: &[Scaled], target: &[Option<i64>]) -> (Share, Support) {
+    let mut support = share.support(target);
     while share.terms.len() < TERMS {
-        let before = share.support(target).distinct;
         let unused = bases.iter().filter(|base| share.terms.iter().all(|&(_, source)| source != base.source));
         let tried = unused.map(|base| {
-            let rests = share.rests.iter().zip(&base.values);
-            let rests = rests.map(|(rest, value)| Some(rest.as_ref()? - value.as_ref()? * share.percent * PARTS / 100));
-            let terms = [&share.terms[..], &[(base.scale, base.source)]].concat();
-            Share { percent: share.percent, terms, rests: rests.collect() }
+            let share = share.with(base);
+            (share.support(target), share)
         });
-        let Some(best) = tried.max_by_key(|share| share.support(target)) else { break };
-        if best.support(target).distinct <= before + before / 16 {
+        let Some((best_support, best)) = tried.max_by(|first, second| first.0.cmp(&second.0)) else { break };
+        if best_support.distinct <= support.distinct + support.distinct / 16 {
             break;
         }
-        share = best;
+        (share, support) = (best, best_support);
     }
-    share
+    (share, support)
 }
 
 impl Share {
+    /// The same share of one more column.
+    fn with(&self, base: &Scaled) -> Self {
+        let rests = self.rests.iter().zip(&base.values);
+        let rests = rests.map(|(rest, value)| Some(rest.as_ref()? - value.as_ref()? * self.percent * PARTS / 100));
+        let terms = [&self.terms[..], &[(base.scale, base.source)]].concat();
+        Self { percent: self.percent, terms, rests: rests.collect() }
+    }
+
     /// The constant on which most distinct values of `target` agree.
     fn support(&self, target: &[Option<i64>]) -> Support {
         let mut rests: Vec<(i64, i64)> =

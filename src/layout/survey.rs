@@ -1,6 +1,6 @@
 //! Finds, on a sample of a table, how its columns are written and what other columns tell of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Rows;
 use super::clues::Values;
@@ -60,13 +60,23 @@ fn records(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Record<'_>> {
 
 /// The tables that are long enough to say anything, the longest first, each with its heading.
 fn tables(mut records: Vec<Record<'_>>) -> Vec<(u32, Table<'_>)> {
-    let mut tables = by_heading(&records);
-    // The first record may name the columns.
-    records.drain(..records.len().min(1));
-    if tables.len() < 2 {
-        tables = by_width(&records);
+    let headings: Vec<Option<u32>> = records
+        .iter()
+        .scan(None, |current, record| {
+            *current = record.first().and_then(|field| heading(field)).or(*current);
+            Some(*current)
+        })
+        .collect();
+    let mut tables = parted(&mut records, &headings);
+    if tables.is_empty() {
+        // The first record may name the columns.
+        records.drain(..records.len().min(1));
+        let widths: Vec<Option<u32>> = records.iter().map(|record| Some(record.len() as u32)).collect();
+        if come_in_runs(&widths) {
+            tables = parted(&mut records, &widths).into_iter().map(|(_, table)| (0, table)).collect();
+        }
     }
-    if tables.len() < 2 {
+    if tables.is_empty() {
         tables = vec![(0, Table::new(records))];
     }
     tables.retain(|(_, table)| table.rows.len() >= ROWS_LEAST);
@@ -75,32 +85,33 @@ fn tables(mut records: Vec<Record<'_>>) -> Vec<(u32, Table<'_>)> {
     tables
 }
 
-/// The records after each heading.
-fn by_heading<'a>(records: &[Record<'a>]) -> Vec<(u32, Table<'a>)> {
-    let (mut groups, mut current) = (BTreeMap::<u32, Vec<Record>>::new(), None);
-    for record in records {
-        current = record.first().and_then(|field| heading(field)).or(current);
-        if let Some(heading) = current {
-            groups.entry(heading).or_default().push(record.clone());
-        }
-    }
-    groups.retain(|_, rows| rows.len() >= TABLE_ROWS_LEAST);
-    groups.into_iter().map(|(heading, rows)| (heading, Table::new(rows))).collect()
-}
-
-/// The records of each width, if widths come in long runs.
-fn by_width<'a>(records: &[Record<'a>]) -> Vec<(u32, Table<'a>)> {
-    let mut groups = BTreeMap::<usize, Vec<Record>>::new();
-    for record in records {
-        groups.entry(record.len()).or_default().push(record.clone());
-    }
-    groups.retain(|_, rows| rows.len() >= TABLE_ROWS_LEAST);
-    let widths: Vec<usize> = records.iter().map(Vec::len).filter(|width| groups.contains_key(width)).collect();
-    let changes = widths.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    if changes * RUN > widths.len() {
+/// The records of each key that enough of them have; where that is only one key or none, nothing is parted.
+fn parted<'a>(records: &mut Vec<Record<'a>>, keys: &[Option<u32>]) -> Vec<(u32, Table<'a>)> {
+    let mut groups: BTreeMap<u32, Vec<Record>> = frequent(keys).into_iter().map(|key| (key, Vec::new())).collect();
+    if groups.len() < 2 {
         return Vec::new();
     }
-    groups.into_values().map(|rows| (0, Table::new(rows))).collect()
+    for (record, key) in records.drain(..).zip(keys) {
+        if let Some(rows) = key.and_then(|key| groups.get_mut(&key)) {
+            rows.push(record);
+        }
+    }
+    groups.into_iter().map(|(key, rows)| (key, Table::new(rows))).collect()
+}
+
+/// The keys of records that make a table.
+fn frequent(keys: &[Option<u32>]) -> BTreeSet<u32> {
+    let mut counts = BTreeMap::new();
+    keys.iter().flatten().for_each(|&key| *counts.entry(key).or_insert(0) += 1);
+    counts.into_iter().filter(|&(_, count)| count >= TABLE_ROWS_LEAST).map(|(key, _)| key).collect()
+}
+
+/// Whether the frequent keys come in long runs.
+fn come_in_runs(keys: &[Option<u32>]) -> bool {
+    let frequent = frequent(keys);
+    let keys: Vec<u32> = keys.iter().flatten().copied().filter(|key| frequent.contains(key)).collect();
+    let changes = keys.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    changes * RUN <= keys.len()
 }
 
 /// Records of one width in a row, on average, that make a table.
@@ -237,9 +248,16 @@ pub fn log2(value: u64) -> u64 {
 pub struct Numbers {
     /// Per column and sampled row: this record's value and the previous one's.
     values: Vec<Vec<[Option<i64>; 2]>>,
-    pub rows: usize,
+    rows: usize,
     /// Rows of the table, the sampled ones and the others.
     all: u64,
+}
+
+/// A source in units of the target: how many its own unit is, and its values.
+pub struct Scaled {
+    pub scale: i64,
+    pub source: Source,
+    pub values: Vec<Option<i64>>,
 }
 
 /// One candidate of a linear form: its values per row and the terms it adds to the relation.
@@ -300,22 +318,25 @@ impl Numbers {
         self.values[usize::from(source.field)][row][usize::from(source.above)]
     }
 
+    /// The sources of `field` whose values count in units that its own are multiples of; values beyond `most` are left out.
+    pub fn scaled(&self, columns: &[Column], field: usize, most: i64) -> Vec<Scaled> {
+        let scaled = |source: Source| {
+            let scale = unit_ratio(&columns[field].format, &columns[usize::from(source.field)].format)?;
+            let scaled = |value: i64| value.checked_mul(scale).filter(|value| value.abs() <= most);
+            let values = self.values_of(source).iter().map(|value| value.and_then(scaled)).collect();
+            Some(Scaled { scale, source, values })
+        };
+        sources(columns.len(), field).into_iter().filter_map(scaled).collect()
+    }
+
     /// Starting from the value itself, adds or subtracts the column that makes the rest cheapest, while it gets cheaper.
     fn sum(&self, columns: &[Column], field: usize, target: &[Option<i64>]) -> Option<Relation> {
-        let candidates: Vec<(i64, Source, Vec<Option<i64>>)> = sources(columns.len(), field)
-            .into_iter()
-            .filter_map(|source| {
-                let scale = unit_ratio(&columns[field].format, &columns[usize::from(source.field)].format)?;
-                let scaled = |value: i64| value.checked_mul(scale).filter(|value| value.abs() <= VALUE_MAX);
-                let values = self.values_of(source).iter().map(|value| value.and_then(scaled)).collect();
-                Some((scale, source, values))
-            })
-            .collect();
+        let candidates = self.scaled(columns, field, VALUE_MAX);
         let before = rest_cost(target);
         let (mut rest, mut cost) = (target.to_vec(), before);
         let mut relation = Relation::default();
         while relation.terms.len() < SUM_TERMS {
-            let tries = candidates.iter().flat_map(|(scale, source, values)| {
+            let tries = candidates.iter().flat_map(|Scaled { scale, source, values }| {
                 [1, -1].map(|sign| {
                     let next = subtract(&rest, values, sign);
                     (rest_cost(&next), sign * scale, *source, next)
@@ -433,7 +454,7 @@ const RELATION_COST: u64 = 320;
 pub const LIMIT: i64 = 1 << 40;
 
 /// How many units of `target` one unit of `source` is, if a whole number.
-pub fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
+fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
     match (target, source) {
         (Format::Number { most: target, .. }, Format::Number { most: source, .. }) if source <= target => {
             Some(10i64.pow(u32::from(target - source)))

@@ -72,15 +72,16 @@ pub fn info(name: &str, bytes: &[u8], verbose: bool) -> Result<Outcome> {
         ("  parity", parity_of(archive.parity(), part(parity))),
         ("  headers", part(headers)),
         ("layout", layout.clone()),
+    ];
+    let relations = relations(&header.layout);
+    rows.extend(relations.iter().filter(|_| verbose).map(|relation| ("  relation", relation.clone())));
+    rows.extend([
         ("context tables", format!("2^{} lines", header.tables.bits)),
         ("effort", effort.clone()),
         ("network", weights.as_ref().map_or("none".to_owned(), |weights| network(&weights.shape))),
         ("blocks", blocks(&archive, stored)),
         ("to decompress", format!("{} MB of memory for each thread", grouped(memory.div_ceil(1_000_000)))),
-    ];
-    let relations = relations(&header.layout);
-    let place = rows.iter().position(|row| row.0 == "context tables").unwrap_or(rows.len());
-    rows.splice(place..place, relations.iter().filter(|_| verbose).map(|relation| ("  relation", relation.clone())));
+    ]);
     if let Some(lanes) = lanes(&archive) {
         rows.push(("lanes", lanes));
     }

@@ -104,8 +104,7 @@ fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
     let relation = |index: usize| Some(column.relations.get(index)?.describe(field));
     let name = |clue: &Clue| {
         let roughly = if clue.shift.is_some() { "roughly " } else { "" };
-        let above = if clue.source.above { " of the row before" } else { "" };
-        format!("{roughly}column {}{above}", clue.source.field + 1)
+        format!("{roughly}{}", clue.source)
     };
     let clues = |count: usize| {
         let names: Vec<String> = column.clues.get(..count)?.iter().map(name).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::layout::{ALTERNATIVES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow};
+use crate::layout::{ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow};
 
 use super::super::vector::WIDTH;
 use super::guess::{FloatDigits, Guess, GuessClass};
@@ -19,9 +19,12 @@ pub struct RowTrail {
     schemas: Arc<[Schema]>,
     /// The table that the record is held to belong to.
     schema: usize,
-    /// The numbers of the record's finished fields, where they have one, and of the previous record's.
-    numbers: Vec<Option<i64>>,
-    numbers_above: Vec<Option<i64>>,
+    /// The numbers of finished fields, where they have one.
+    numbers: Finished<Option<i64>>,
+    /// What the clues to the field's column say.
+    clues: [u64; CLUES],
+    /// How many of them there are.
+    clue_count: usize,
     /// What the column's relations say of this field.
     guesses: [Guess; RELATIONS],
     /// What those relations say of which now one holds, now another.
@@ -38,13 +41,19 @@ pub struct RowTrail {
     left_byte: u8,
     /// Hash of the field's number and its bytes so far.
     prefix: u64,
-    /// Hashes of the record's finished fields and of the previous record's.
-    values: Vec<u64>,
-    values_above: Vec<u64>,
+    /// Hashes of finished fields.
+    values: Finished<u64>,
     /// Bit i: whether the i-th field before this one equals the one above it.
     equal: u64,
     /// The first difference between this field and the one above, so far.
     order: Order,
+}
+
+/// Something of each of the record's finished fields, and of the previous record's.
+#[derive(Clone, Debug, Default)]
+struct Finished<T> {
+    here: Vec<T>,
+    above: Vec<T>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,22 +106,20 @@ impl RowTrail {
 
     #[inline(always)]
     fn end_field(&mut self, rows: &Rows, history: &[u8]) {
-        let same = self.values_above.get(self.values.len()) == Some(&self.prefix);
+        let same = self.values.above.get(self.values.here.len()) == Some(&self.prefix);
         self.equal = self.equal << 1 | u64::from(same);
-        self.values.push(self.prefix);
+        self.values.here.push(self.prefix);
         let ended = rows.current().last().or(rows.previous().last()).copied().unwrap_or_default();
         let column = self.column(self.field).filter(|column| column.format != Format::Text);
         let number = column.and_then(|column| column.parse(&history[ended.start..ended.end]));
-        self.numbers.push(number);
+        self.numbers.here.push(number);
         if rows.field() == 0 {
             if let Some(first) = rows.previous().first() {
                 let first_field = &history[first.start..first.end];
                 self.schema = follow(&self.schemas, self.schema, first_field, rows.previous().len());
             }
-            std::mem::swap(&mut self.values, &mut self.values_above);
-            self.values.clear();
-            std::mem::swap(&mut self.numbers, &mut self.numbers_above);
-            self.numbers.clear();
+            self.values.end_record();
+            self.numbers.end_record();
             self.equal = 0;
         }
         self.prefix = rows.field() as u64 + 1;
@@ -121,16 +128,19 @@ impl RowTrail {
         self.open_field();
     }
 
-    /// Evaluates the relations of the field that now begins.
+    /// Evaluates the clues and the relations of the field that now begins.
     #[inline(always)]
     fn open_field(&mut self) {
         self.float = FloatDigits::default();
         self.guesses = [Guess::default(); RELATIONS];
-        self.choices = 0;
-        let Some(column) = self.schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else {
-            return;
-        };
-        let number = |source: Source| number(&self.numbers, &self.numbers_above, source);
+        (self.choices, self.clue_count) = (0, 0);
+        let schemas = Arc::clone(&self.schemas);
+        let Some(column) = schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else { return };
+        for (said, &clue) in self.clues.iter_mut().zip(&column.clues) {
+            *said = clue_said(clue, &self.values, &self.numbers);
+            self.clue_count += 1;
+        }
+        let number = |source: Source| self.numbers.get(source).flatten();
         for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
             if let Some(value) = relation.predict(number) {
                 *guess = Guess::new(column, value);
@@ -151,25 +161,17 @@ impl RowTrail {
     /// The hash of a field's value, 0 if there is none.
     #[inline(always)]
     fn value(&self, source: Source) -> u64 {
-        let values = if source.above { &self.values_above } else { &self.values };
-        values.get(usize::from(source.field)).copied().unwrap_or(0)
+        self.values.get(source).unwrap_or(0)
     }
 
-    /// What a clue says: the field's value or the upper part of its number.
+    /// The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
     #[inline(always)]
-    fn clue(&self, clue: Clue) -> u64 {
-        match clue.shift {
-            None => self.value(clue.source),
-            Some(shift) => number(&self.numbers, &self.numbers_above, clue.source)
-                .map_or(1 << 63, |number| (number >> shift.min(63)) as u64),
-        }
-    }
-
-    /// The hash of the field so far and the first `count` clues to its column, if there are as many.
-    #[inline(always)]
-    fn with_clues(&self, count: usize) -> Option<u64> {
-        let clues = self.column(self.field)?.clues.get(..count)?;
-        Some(clues.iter().fold(self.prefix, |hash, &clue| mix(hash, self.clue(clue))))
+    fn clue_keys(&self) -> [Option<u64>; CLUES] {
+        let mut hash = self.prefix;
+        std::array::from_fn(|index| {
+            hash = mix(hash, self.clues[index]);
+            (index < self.clue_count).then_some(hash)
+        })
     }
 
     /// The contexts of the alternatives, if the column has any: what each that still agrees expects, and the first that does.
@@ -193,7 +195,7 @@ impl RowTrail {
     /// The hash of the `distance`-th field to the left, 0 if there is none.
     #[inline(always)]
     fn left(&self, distance: usize) -> u64 {
-        self.values.len().checked_sub(distance).map_or(0, |index| self.values[index])
+        self.values.here.len().checked_sub(distance).map_or(0, |index| self.values.here[index])
     }
 
     /// A key for the match model that follows fields: the field so far and the one to its left.
@@ -244,7 +246,7 @@ impl RowTrail {
             let key = second.key(self.field, self.offset).unwrap_or(mix(5, order(6)));
             [key, second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size))]
         });
-        let first_clue = self.with_clues(1).unwrap_or_else(|| mix(self.prefix, self.same_above()));
+        let [one, two, three] = self.clue_keys();
         [
             0,
             order(3),
@@ -257,9 +259,9 @@ impl RowTrail {
             mix(self.place(), u64::from(self.left_byte) << 2 | difference),
             mix(self.place(), order(2)),
             first.size().map_or(mix(self.prefix, self.left(3)), |size| mix(self.prefix, size)),
-            self.with_clues(3).unwrap_or_else(|| mix(with_left, self.left(2))),
-            first_clue,
-            self.with_clues(2).unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
+            three.unwrap_or_else(|| mix(with_left, self.left(2))),
+            one.unwrap_or_else(|| mix(self.prefix, self.same_above())),
+            two.unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
             self.float.key().unwrap_or(mix(3, order(2))),
             first.key(self.field, self.offset).unwrap_or(mix(4, order(4))),
         ]
@@ -309,9 +311,26 @@ impl RowTrail {
     }
 }
 
-/// The number of a source, if it has one, given those of this record and of the previous one.
+impl<T: Copy> Finished<T> {
+    /// What is there of a field.
+    #[inline(always)]
+    fn get(&self, source: Source) -> Option<T> {
+        let fields = if source.above { &self.above } else { &self.here };
+        fields.get(usize::from(source.field)).copied()
+    }
+
+    #[inline(always)]
+    fn end_record(&mut self) {
+        std::mem::swap(&mut self.here, &mut self.above);
+        self.here.clear();
+    }
+}
+
+/// What a clue says: the field's value or the upper part of its number.
 #[inline(always)]
-fn number(here: &[Option<i64>], above: &[Option<i64>], source: Source) -> Option<i64> {
-    let numbers = if source.above { above } else { here };
-    numbers.get(usize::from(source.field)).copied().flatten()
+fn clue_said(clue: Clue, values: &Finished<u64>, numbers: &Finished<Option<i64>>) -> u64 {
+    match clue.shift {
+        None => values.get(clue.source).unwrap_or(0),
+        Some(shift) => numbers.get(clue.source).flatten().map_or(1 << 63, |number| (number >> shift.min(63)) as u64),
+    }
 }
