@@ -8,7 +8,7 @@ use nncz::net::Instructions;
 use nncz::predict::{Decision, Effort, Predictor, Tables};
 
 fn main() {
-    let (mut lanes, mut tables, mut files) = (1, Tables { bits: 18, effort: Effort::Normal }, Vec::new());
+    let (mut lanes, mut tables, mut files) = (1, Tables { bits: 23, effort: Effort::Normal }, Vec::new());
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
@@ -27,7 +27,28 @@ fn main() {
 }
 
 fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
-    let layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
+    let begin = Instant::now();
+    let mut layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
+    if let (Ok(text), Layout::Delimited { schemas, .. }) = (std::env::var("CLUES"), &mut layout) {
+        for part in text.split(';') {
+            let (column, list) = part.split_once('=').unwrap();
+            schemas[0].columns[column.parse::<usize>().unwrap()].clues = list
+                .split(',')
+                .map(|clue| {
+                    let (field, shift) =
+                        clue.split_once('>').map_or((clue, None), |(f, s)| (f, Some(s.parse().unwrap())));
+                    nncz::layout::Clue {
+                        source: nncz::layout::Source {
+                            above: field.starts_with('^'),
+                            field: field.trim_start_matches('^').parse().unwrap(),
+                        },
+                        shift,
+                    }
+                })
+                .collect();
+        }
+    }
+    eprintln!("detected in {:?}", begin.elapsed());
     let start = Instant::now();
     let coded = cost(bytes, &layout, lanes, tables);
     let seconds = start.elapsed().as_secs_f64();
@@ -60,9 +81,13 @@ fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> f64 {
     let instructions = Instructions::choose().expect("a known NNCZ_KERNEL");
     let mut predictor = Predictor::new(layout, tables, &lengths, instructions);
     let (mut total, mut product) = (0.0, 1.0f64);
+    let detailed = std::env::var("DETAIL").is_ok();
+    let mut detail: std::collections::BTreeMap<(u16, u16), (f64, u64)> = Default::default();
     for step in 0..lengths.iter().copied().max().unwrap_or(0) {
         for lane in (0..lanes).filter(|&lane| step < lengths[lane]) {
             let byte = bytes[lane * bytes.len() / lanes + step];
+            let position = predictor.position(lane);
+            let before = total - product.log2();
             let mut code = |decision: Decision, yes: u16| {
                 let answer = decision.of(byte);
                 product *= f64::from(if answer { u32::from(yes) } else { 65536 - u32::from(yes) }) / 65536.0;
@@ -72,7 +97,15 @@ fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> f64 {
                 Ok(answer)
             };
             predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
+            if detailed {
+                let entry = detail.entry((position.field, position.offset.min(40))).or_default();
+                entry.0 += total - product.log2() - before;
+                entry.1 += 1;
+            }
         }
+    }
+    for ((field, offset), (bits, count)) in detail {
+        println!("{field} {offset} {:.0} {:.3}", bits / 8.0, bits / count as f64);
     }
     (total - product.log2()) / 8.0
 }

@@ -14,8 +14,8 @@ pub const MODEL_LENGTH: u64 = 16 << 20;
 pub const PARAMETERS: usize = 16 << 20;
 /// Most blocks in one archive.
 pub const BLOCKS: u64 = 1 << 20;
-/// Largest base-2 logarithm of the slots in one context table.
-pub const TABLE_BITS: u8 = 24;
+/// Largest base-2 logarithm of the lines in the context table.
+pub const TABLE_BITS: u8 = 25;
 /// Largest width of a network's residual stream, for which the normalisation's factor still has 15 bits.
 pub const NETWORK_STREAM: usize = 512;
 /// Largest width of a network's vectors.

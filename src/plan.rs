@@ -14,15 +14,15 @@ const HIGH_HOPE: u64 = 60;
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
-    Level { tables: tables(14, Effort::Quick), network: None },
-    Level { tables: tables(16, Effort::Quick), network: None },
     Level { tables: tables(18, Effort::Quick), network: None },
-    Level { tables: tables(18, Effort::Normal), network: network(64, 8 << 20, HOPE) },
-    Level { tables: tables(18, Effort::Normal), network: network(64, 16 << 20, HOPE) },
-    Level { tables: tables(18, Effort::Normal), network: network(64, 32 << 20, HOPE) },
-    Level { tables: tables(18, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
-    Level { tables: tables(19, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
-    Level { tables: tables(20, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
+    Level { tables: tables(20, Effort::Quick), network: None },
+    Level { tables: tables(22, Effort::Quick), network: None },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE) },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE) },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE) },
+    Level { tables: tables(23, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
+    Level { tables: tables(24, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
+    Level { tables: tables(25, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
 ];
 
 const fn tables(bits: u8, effort: Effort) -> Tables {

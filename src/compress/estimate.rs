@@ -130,7 +130,7 @@ fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
 fn decoding_memory(job: &Job, network: Option<&NetworkPlan>, blocks: u32) -> u64 {
     let (blocks, longest) = (u64::from(blocks.max(1)), job.longest());
     let team = network.map_or(0, |network| network.shape.team_memory(network.lanes));
-    let block = Predictor::memory(&job.layout, job.tables, longest) + Predictor::FIXED_MEMORY + team;
+    let block = Predictor::memory(job.tables, longest) + Predictor::FIXED_MEMORY + team;
     let at_once = blocks.min(job.threads.get() as u64);
     let done = waiting(job.blocks.into(), job.threads) * longest as u64;
     network.map_or(0, |network| network.shape.memory()) + at_once * block + done
@@ -144,7 +144,7 @@ fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     let parameters = shape.parameters() as u64;
     let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);
     let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
-    let trial = Predictor::memory(&job.layout, job.tables, pace::TRIAL.min(job.source.len()));
+    let trial = Predictor::memory(job.tables, pace::TRIAL.min(job.source.len()));
     let trial = trial + Predictor::FIXED_MEMORY + shape.memory() + shape.team_memory(network.lanes);
     learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
 }

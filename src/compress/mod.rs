@@ -139,7 +139,7 @@ impl<'a> Job<'a> {
         self.progress.begin(Phase::Choosing, sample.len() as u64);
         let used = self.tables_for_sample(sample.len(), resources);
         let planned = std::mem::replace(&mut self.tables, used);
-        let memory = Predictor::memory(&self.layout, self.tables, sample.len()) + Predictor::FIXED_MEMORY;
+        let memory = Predictor::memory(self.tables, sample.len()) + Predictor::FIXED_MEMORY;
         resources.check_memory(memory)?;
         let begin = Instant::now();
         let streams = self.encode(sample, None, false, self.progress)?;
@@ -161,7 +161,7 @@ impl<'a> Job<'a> {
     /// smallest there are.
     fn tables_within(&self, memory: u64, length: usize) -> Tables {
         let mut tables = self.tables;
-        while tables.bits > Tables::LEAST_BITS && Predictor::memory(&self.layout, tables, length) > memory {
+        while tables.bits > Tables::LEAST_BITS && Predictor::memory(tables, length) > memory {
             tables.bits -= 1;
         }
         tables
@@ -172,7 +172,7 @@ impl<'a> Job<'a> {
     fn fit_tables(&mut self, length: u64) {
         let memory = limits::decoder_memory(length);
         self.tables = self.tables_within(memory, self.longest());
-        if Predictor::memory(&self.layout, self.tables, self.longest()) > memory {
+        if Predictor::memory(self.tables, self.longest()) > memory {
             self.blocks = self.source.len().div_ceil(BLOCK as usize) as u32;
         }
     }
@@ -256,7 +256,7 @@ impl<'a> Job<'a> {
         let Chosen { model, mut only_block } = chosen;
         loop {
             let network = model.as_ref().map_or(0, |model| model.memory);
-            let memory = network + Predictor::memory(&self.layout, self.tables, self.longest());
+            let memory = network + Predictor::memory(self.tables, self.longest());
             let mut held = Held::new(sink, limits::shortest_archive(memory));
             let length = self.write_once(options, model.as_ref(), only_block.take(), &mut held)?;
             if held.is_open() {

@@ -10,14 +10,14 @@ fn options() -> Options {
 /// Tables much larger than the archive of so many zeros may ask for.
 fn job(source: &[u8]) -> Job<'_> {
     let (job, _) = Job::new(source, &options(), &Silent).unwrap();
-    Job { tables: Tables { bits: 20, effort: Effort::Quick }, ..job }
+    Job { tables: Tables { bits: 25, effort: Effort::Quick }, ..job }
 }
 
 #[test]
 fn an_archive_shorter_than_was_expected_has_tables_that_it_may_ask_for() {
     let source = vec![0; 130_000];
     let mut job = job(&source);
-    let memory = Predictor::memory(&job.layout, job.tables, source.len());
+    let memory = Predictor::memory(job.tables, source.len());
     let mut archive = Vec::new();
     let length = job.write(&options(), Chosen::default(), &mut archive).unwrap();
     assert_eq!(length, archive.len() as u64);
@@ -34,7 +34,7 @@ fn long_blocks_of_nearly_nothing_are_cut() {
     job.blocks = 1;
     job.fit_tables(1000);
     assert_eq!(job.blocks, 2);
-    let memory = Predictor::memory(&job.layout, job.tables, job.longest());
+    let memory = Predictor::memory(job.tables, job.longest());
     assert!(memory <= limits::decoder_memory(1000), "{memory}");
 }
 

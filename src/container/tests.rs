@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a030807028616012c00006df4028f4dc8011a2f923a");
+    let mut front = hex("894e4e435a0d0a1a040807028616012c000014efde6d4dc8015153001a");
     front.extend(0..200);
-    front.extend(hex("2f3a9a95"));
-    let blocks = hex("42000000c2412435c2412435b17c7f81616263420105020102598e6d3b67ba8eeb4f4d653378797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a316531e686a4200000005a434e4e");
-    let table = hex("506df4028fb902e9019102656e98c6f79712e6739712e67309575430");
+    front.extend(hex("6f23af1a"));
+    let blocks = hex("42000000c2412435c24124359707bc59616263420105020102598e6d3b67ba8eeb1cbe6c3778797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31653974c875200000005a434e4e");
+    let table = hex("5014efde6db902e901910265361e219ef64ee24ef64ee24e698478d0");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }

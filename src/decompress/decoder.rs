@@ -148,7 +148,7 @@ impl Need {
             }
         }
         let team = shape.map_or(0, |shape| shape.team_memory(lanes));
-        let block = team + Predictor::memory(&header.layout, header.tables, coded as usize);
+        let block = team + Predictor::memory(header.tables, coded as usize);
         let follow = longest * follow.byte + follow.block;
         Self {
             network: shape.map_or(0, Shape::memory),

@@ -162,11 +162,12 @@ impl Column {
 }
 
 /// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 that count, a point and at
-/// most `most` digits, then the end or a byte that does not belong to numbers or words. Digits from the tenth decimal on do not count.
+/// most `most` digits, then the end or a byte that does not belong to numbers or words, a comma
+/// only before what is no digit. Digits from the tenth decimal on do not count.
 pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
     let negative = text.first() == Some(&b'-');
     let (mut value, mut digits, mut decimals, mut point) = (0i64, 0, 0, false);
-    for &byte in &text[usize::from(negative)..] {
+    for (place, &byte) in text.iter().enumerate().skip(usize::from(negative)) {
         match byte {
             b'0'..=b'9' if decimals == DECIMALS => {}
             b'0'..=b'9' => {
@@ -178,6 +179,7 @@ pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
                 }
             }
             b'.' if !point && digits > 0 => point = true,
+            b',' if !text.get(place + 1).is_some_and(u8::is_ascii_digit) => break,
             b'"' | b'\'' | b')' | b'}' | b']' | b' ' | b'\r' | b'%' => break,
             _ => return None,
         }
@@ -315,6 +317,7 @@ mod tests {
         assert_eq!(rendered(Format::Number { least: 5, most: 5 }, 120565), b"1.20565");
         let column = Column { format: trimmed(), lead: 4, ..Column::default() };
         assert_eq!(column.parse(b"\"a\":26.5}"), Some(2650));
+        assert_eq!(column.parse(b"\"a\":26.5,\"b\""), Some(2650));
         for odd in [
             &b"\"a\":1e5"[..],
             b"\"a\":",

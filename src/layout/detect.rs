@@ -85,14 +85,20 @@ fn is_binary(sample: &[u8]) -> bool {
 
 /// The distance at which bytes are most often the same, not counting runs; 1 if none stands out.
 fn record_length(sample: &[u8]) -> u16 {
-    let middle = &sample[sample.len() / 2 - (sample.len() / 2).min(SPAN / 2)..][..sample.len().min(SPAN)];
-    let places: Vec<usize> = (1..middle.len()).filter(|&place| middle[place] != middle[place - 1]).collect();
+    let spans: Vec<&[u8]> =
+        sample.chunks(sample.len().div_ceil(SPANS).max(1)).map(|part| &part[..part.len().min(SPAN)]).collect();
+    let places: Vec<Vec<usize>> =
+        spans.iter().map(|span| (1..span.len()).filter(|&place| span[place] != span[place - 1]).collect()).collect();
     let same = |distance: usize| {
-        let from = places.partition_point(|&place| place < distance);
-        let same = places[from..].iter().filter(|&&place| middle[place] == middle[place - distance]).count();
-        (same * 4096).checked_div(places.len() - from).unwrap_or(0)
+        let (mut same, mut all) = (0, 0);
+        for (span, places) in spans.iter().zip(&places) {
+            let from = places.partition_point(|&place| place < distance);
+            same += places[from..].iter().filter(|&&place| span[place] == span[place - distance]).count();
+            all += places.len() - from;
+        }
+        (same * 4096).checked_div(all).unwrap_or(0)
     };
-    let most = (middle.len() / 4).min(DISTANCE);
+    let most = (spans.first().map_or(0, |span| span.len()) / 4).min(DISTANCE);
     let scores: Vec<usize> = (1..=most).map(same).collect();
     let mean = scores.iter().sum::<usize>() / scores.len().max(1);
     let best = scores.iter().copied().max().unwrap_or(0);
@@ -102,7 +108,8 @@ fn record_length(sample: &[u8]) -> u16 {
     if best > mean + 128 { first as u16 } else { 1 }
 }
 
-/// Bytes of the sample whose distances are measured.
-const SPAN: usize = 1 << 15;
+/// Parts of the sample, and the bytes at the beginning of each whose distances are measured.
+const SPANS: usize = 8;
+const SPAN: usize = 1 << 13;
 /// Longest record.
 const DISTANCE: usize = 2048;

@@ -106,22 +106,24 @@ impl Alone {
         }
         let chain = &mut self.chains[usize::from(evidence.is_bit)];
         let (part, experts) = (self.part, self.experts);
-        let chain = chain.get_or_insert_with(|| Chain::new(part, experts, rows, evidence.is_bit, logistic));
+        let chain = chain.get_or_insert_with(|| Chain::new(part, experts, evidence, logistic));
         self.cost += u64::from(chain.code(evidence, &inputs[..rows], answer, logistic));
     }
 }
 
 impl Chain {
-    fn new(part: Part, experts: Experts, rows: usize, is_bit: bool, logistic: &Logistic) -> Self {
+    fn new(part: Part, experts: Experts, evidence: &Evidence<'_>, logistic: &Logistic) -> Self {
+        let (rows, is_bit) = (evidence.inputs.len(), evidence.is_bit);
         let context = if experts.maps_states() && is_bit { ONE / 8 } else { ONE / 4 };
         let other = if part.has_contexts() { ONE / 4 } else { ONE };
         let mut weights = vec![Row([context; WIDTH]); rows - 1];
         let named = if is_bit { NETWORK_INPUT + 2 } else { MATCHES + 1 };
         let step = if is_bit { 2 } else { 1 };
         weights.push(Row(std::array::from_fn(|index| if index < named && index % step == 0 { other } else { 0 })));
+        let (bits, byte) = (experts.selector_sizes(), [experts.byte_selector_sizes()]);
         let (sizes, contexts) = match is_bit {
-            true => (experts.selector_sizes(), [1 << 16; 2]),
-            false => (experts.byte_selector_sizes(), [256; 2]),
+            true => (&bits[..evidence.mixers.fours()], [1 << 16; 2]),
+            false => (&byte[..], [256; 2]),
         };
         Self { mixers: Mixers::new(&weights, sizes, FINAL_SETS), maps: FinalMaps::new(contexts, logistic) }
     }

@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::experts::{FINAL_SETS, Selectors};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
-use super::mixer::{Mixers, ONE, SELECTORS, Selection};
+use super::mixer::{Four, Mixers, ONE, Selection};
 use super::slots::{self, CONTEXTS, GROUPS, falling_rates};
 use super::vector::{Row, Vector, WIDTH};
 
@@ -18,11 +18,21 @@ const STATES: usize = 256;
 /// Sureness is at most this.
 const SURE: u32 = 31;
 
+/// When a byte is expected, in 1/65536.
+#[derive(Clone, Copy)]
+pub struct Least {
+    /// How likely it must be held to be.
+    pub chance: u16,
+    /// How often such bytes must have been right at the place.
+    pub trust: u16,
+}
+
 /// What is known of remembered bytes in general, shared by the lanes.
 pub struct Expectations {
     contexts: usize,
-    /// A byte is expected if it is held to be as likely as this, in 1/65536.
-    least: u16,
+    least: Least,
+    /// How often the likeliest byte was right where it was likely enough, by place, in 1/65536.
+    trust: Vec<u16>,
     /// How often a byte in each state was right, per context, in 1/65536.
     reliability: Vec<[u16; STATES]>,
     /// The same for each match model's classes of length.
@@ -40,6 +50,7 @@ pub struct Expectations {
 #[derive(Clone)]
 pub struct Expected {
     byte: u8,
+    place: usize,
     /// Each context's remembered byte below its state, 0 if there is none.
     remembered: [u32; CONTEXTS],
     /// The match models' predictions and classes.
@@ -56,6 +67,7 @@ impl Default for Expected {
     fn default() -> Self {
         Self {
             byte: 0,
+            place: 0,
             remembered: [0; CONTEXTS],
             matches: [(None, 0); MATCHES],
             present: [Row::ZERO; GROUPS + 1],
@@ -68,27 +80,28 @@ impl Default for Expected {
 }
 
 impl Expectations {
-    /// Expects bytes that are as likely as `least`/65536. The rest is as for [`Mixers::new`].
-    pub fn new(contexts: usize, least: u16, sizes: [usize; SELECTORS], logistic: &Logistic) -> Self {
+    /// The mixers' `sizes` are as for [`Mixers::new`].
+    pub fn new(contexts: usize, least: Least, sizes: Four<usize>, logistic: &Logistic) -> Self {
         let groups = contexts / WIDTH;
         let mut weights = vec![Row([ONE / 4; WIDTH]); groups];
         weights.push(Row(std::array::from_fn(|index| if index < MATCHES { ONE / 4 } else { 0 })));
         Self {
             contexts,
             least,
+            trust: vec![60_000; 2 * FINAL_SETS],
             reliability: vec![std::array::from_fn(|state| if state < 8 { 0 } else { 1 << 14 }); contexts],
             match_reliability: [[1 << 15; LENGTHS]; MATCHES],
             match_slots: [[[0; LENGTHS]; 2]; MATCHES],
             slots: vec![[0; 2 * STATES]; contexts],
             rates: rates(),
-            mixers: Mixers::new(&weights, sizes, FINAL_SETS),
+            mixers: Mixers::new(&weights, &[sizes], FINAL_SETS),
             maps: FinalMaps::new([256, 256], logistic),
         }
     }
 
-    /// The byte to expect, if one is likely enough. `remembered` is what the contexts' lines remember.
+    /// The byte to expect at `place`, if one is likely enough.
     #[inline(always)]
-    pub fn choose(&self, expected: &mut Expected, matches: &[Match; MATCHES]) -> Option<u8> {
+    pub fn choose(&self, expected: &mut Expected, matches: &[Match; MATCHES], place: usize) -> Option<u8> {
         expected.matches = matches.each_ref().map(|model| (model.predicted(), model.class()));
         let (mut byte, mut most) = (0, 0);
         for (reliability, &remembered) in self.reliability.iter().zip(&expected.remembered) {
@@ -104,9 +117,8 @@ impl Expectations {
                 (byte, most) = (predicted, chance);
             }
         }
-        expected.byte = byte;
-        expected.chance = most;
-        (most >= self.least).then_some(byte)
+        (expected.byte, expected.chance, expected.place) = (byte, most, place);
+        (most >= self.least.chance && self.trust[place] >= self.least.trust).then_some(byte)
     }
 
     /// The probability in 1/65536 that the expected byte is right; `network` is its log-odds by the network, or 0.
@@ -118,7 +130,7 @@ impl Expectations {
         selectors: &Selectors,
         logistic: &Logistic,
     ) -> u16 {
-        let Expected { byte, remembered, matches, present, inputs, selection, cells, chance } = expected;
+        let Expected { byte, remembered, matches, present, inputs, selection, cells, chance, .. } = expected;
         let groups = self.contexts / WIDTH;
         let mut agreeing = 0;
         for (context, slots) in self.slots.iter().enumerate() {
@@ -133,7 +145,8 @@ impl Expectations {
         let doubt = usize::BITS - usize::from(u16::MAX - *chance).leading_zeros();
         let agreement = agreeing * 4 + (11 - (doubt as usize).clamp(8, 11));
         let [first, second, third] = selectors.sets;
-        self.mixers.select(selection, [first, second, third, agreement], selectors.last_set);
+        self.mixers.select(selection, 0, [first, second, third, agreement]);
+        self.mixers.select_last(selection, selectors.last_set);
         for (present, input) in present[..=groups].iter().zip(&mut inputs[..]) {
             slots::stretch(V::load(present)).store(input);
         }
@@ -173,6 +186,9 @@ impl Expectations {
     /// Learns from the byte that was coded, and moves the remembered bytes on.
     #[inline(always)]
     pub fn learn(&mut self, expected: &mut Expected, byte: u8) {
+        if expected.chance >= self.least.chance {
+            move_towards(&mut self.trust[expected.place], expected.byte == byte);
+        }
         for (reliability, remembered) in self.reliability.iter_mut().zip(&mut expected.remembered) {
             let right = symbol(*remembered) == byte;
             let chance = &mut reliability[state(*remembered)];
@@ -270,18 +286,19 @@ mod tests {
 
     #[test]
     fn a_byte_is_expected_once_contexts_that_were_as_sure_have_been_right() {
-        let mut expectations = Expectations::new(WIDTH, 60_000, [256; SELECTORS], logistic::tables());
+        let least = Least { chance: 60_000, trust: 50_000 };
+        let mut expectations = Expectations::new(WIDTH, least, [256; 4], logistic::tables());
         let (mut expected, matches) = (Expected::default(), [Match::default(); MATCHES]);
-        assert_eq!(expectations.choose(&mut expected, &matches), None);
+        assert_eq!(expectations.choose(&mut expected, &matches, 0), None);
         for _ in 0..1000 {
-            expectations.choose(&mut expected, &matches);
+            expectations.choose(&mut expected, &matches, 0);
             expectations.learn(&mut expected, b'x');
         }
-        assert_eq!(expectations.choose(&mut expected, &matches), Some(b'x'));
+        assert_eq!(expectations.choose(&mut expected, &matches, 0), Some(b'x'));
         for byte in (0..=255).cycle().take(3000) {
-            expectations.choose(&mut expected, &matches);
+            expectations.choose(&mut expected, &matches, 0);
             expectations.learn(&mut expected, byte);
         }
-        assert_eq!(expectations.choose(&mut expected, &matches), None);
+        assert_eq!(expectations.choose(&mut expected, &matches, 0), None);
     }
 }

@@ -6,7 +6,7 @@ use super::slots::prefetch;
 
 /// Where keys were last seen; shared by all lanes of a block.
 pub struct MatchTable {
-    places: Vec<u32>,
+    places: Vec<u64>,
     shift: u32,
     cells: Vec<Cell>,
 }
@@ -61,7 +61,9 @@ impl MatchTable {
     /// Exchanges the place where `key` was last seen (0: never) for `place`.
     #[inline(always)]
     pub fn exchange(&mut self, key: u64, place: usize) -> usize {
-        std::mem::replace(&mut self.places[(key >> self.shift) as usize], place as u32) as usize
+        let check = key << 32;
+        let found = std::mem::replace(&mut self.places[(key >> self.shift) as usize], check | place as u64);
+        if (found ^ check) >> 32 == 0 { found as u32 as usize } else { 0 }
     }
 }
 

@@ -5,8 +5,12 @@ use super::logistic::{Logistic, STRETCH_MAX};
 use super::slots::prefetch;
 use super::vector::{Row, Vector, WIDTH};
 
-/// Mixers of the first layer, whose weight sets are selected each in its own way.
+/// Mixers of the first layer that are summed at once, whose weight sets are selected each in its own way.
 pub const SELECTORS: usize = 4;
+/// Such fours at most.
+pub const FOURS: usize = 2;
+/// Something for each mixer of a four.
+pub type Four<T> = [T; SELECTORS];
 /// Weight of one, in the weights' unit.
 pub const ONE: i32 = 1 << 16;
 /// Bound of a weight: just under 8.
@@ -22,16 +26,16 @@ pub struct Mixers {
     weights: Vec<Row>,
     rates: Vec<Rate>,
     /// The first set of each selector.
-    starts: [usize; SELECTORS],
-    last_weights: Vec<[i32; SELECTORS]>,
+    starts: Vec<Four<usize>>,
+    last_weights: Vec<[Four<i32>; FOURS]>,
     last_rates: Vec<Rate>,
 }
 
 /// The weight sets of one lane's present bit, and what they gave, in 1/256 octave.
 #[derive(Clone, Default)]
 pub struct Selection {
-    sets: [usize; SELECTORS],
-    outputs: [i32; SELECTORS],
+    sets: [Four<usize>; FOURS],
+    outputs: [Four<i32>; FOURS],
     last_set: usize,
     last_output: i32,
 }
@@ -39,56 +43,78 @@ pub struct Selection {
 impl Mixers {
     /// Mixers that start with `weights`, as many sets of them for each selector as `sizes` says, and with `last_sets` sets
     /// of equal weights in the last layer.
-    pub fn new(weights: &[Row], sizes: [usize; SELECTORS], last_sets: usize) -> Self {
-        let sets: usize = sizes.iter().sum();
-        let starts = std::array::from_fn(|index| sizes[..index].iter().sum());
+    pub fn new(weights: &[Row], sizes: &[Four<usize>], last_sets: usize) -> Self {
+        let mut sets = 0;
+        let starts: Vec<Four<usize>> = sizes
+            .iter()
+            .map(|sizes| {
+                sizes.map(|size| {
+                    sets += size;
+                    sets - size
+                })
+            })
+            .collect();
         Self {
             rows: weights.len(),
             weights: weights.repeat(sets),
             rates: vec![Rate::new(3500, 300); sets],
-            starts,
-            last_weights: vec![[ONE / SELECTORS as i32; SELECTORS]; last_sets],
+            last_weights: vec![[[ONE / (SELECTORS * starts.len()) as i32; SELECTORS]; FOURS]; last_sets],
             last_rates: vec![Rate::new(2000, 200); last_sets],
+            starts,
         }
     }
 
-    /// Selects a set for each mixer of the first layer and one for the last.
+    /// Fours of mixers in the first layer.
+    #[cfg(feature = "reports")]
+    pub fn fours(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Selects a set for each mixer of the four of that number.
     #[inline(always)]
-    pub fn select(&self, selection: &mut Selection, sets: [usize; SELECTORS], last_set: usize) {
-        for (index, set) in sets.into_iter().enumerate() {
-            selection.sets[index] = self.starts[index] + set;
-            prefetch(&self.weights, selection.sets[index] * self.rows);
+    pub fn select(&self, selection: &mut Selection, four: usize, sets: Four<usize>) {
+        for ((selected, start), set) in selection.sets[four].iter_mut().zip(self.starts[four]).zip(sets) {
+            *selected = start + set;
+            prefetch(&self.weights, *selected * self.rows);
         }
-        selection.last_set = last_set;
+    }
+
+    /// Selects a set for the last layer.
+    #[inline(always)]
+    pub fn select_last(&self, selection: &mut Selection, set: usize) {
+        selection.last_set = set;
     }
 
     /// The log-odds that the selected sets make of `inputs`.
     #[inline(always)]
     pub fn mix<V: Vector>(&self, selection: &mut Selection, inputs: &[Row]) -> i32 {
-        let mut sums = [V::splat(0); SELECTORS];
-        for (sum, set) in sums.iter_mut().zip(selection.sets) {
-            for (weights, inputs) in self.weights[set * self.rows..][..self.rows].iter().zip(inputs) {
-                *sum = sum.add(V::load(weights).mul(V::load(inputs)).shift_right::<8>());
+        let Selection { sets, outputs, last_set, last_output } = selection;
+        let mut sum = 0;
+        let fours = sets.iter().zip(outputs).zip(&self.last_weights[*last_set]);
+        for ((sets, outputs), last_weights) in fours.take(self.starts.len()) {
+            let mut sums = [V::splat(0); SELECTORS];
+            for (sum, set) in sums.iter_mut().zip(sets) {
+                for (weights, inputs) in self.weights[*set * self.rows..][..self.rows].iter().zip(inputs) {
+                    *sum = sum.add(V::load(weights).mul(V::load(inputs)).shift_right::<8>());
+                }
+            }
+            for ((output, total), weight) in outputs.iter_mut().zip(V::sums(sums)).zip(last_weights) {
+                *output = (total >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
+                sum += (weight * *output) >> 8;
             }
         }
-        let mut sum = 0;
-        let weights = &self.last_weights[selection.last_set];
-        for ((output, total), weight) in selection.outputs.iter_mut().zip(V::sums(sums)).zip(weights) {
-            *output = (total >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
-            sum += (weight * *output) >> 8;
-        }
-        selection.last_output = (sum >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
-        selection.last_output
+        *last_output = (sum >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
+        *last_output
     }
 
     /// What each input added to the last output, first layer and last together, in 1/256 octave: `add` gets the inputs' row
     /// and the sums.
     #[inline(always)]
     pub fn shares(&self, selection: &Selection, inputs: &[Row], mut add: impl FnMut(usize, [i32; WIDTH])) {
-        let last_weights = &self.last_weights[selection.last_set];
+        let mixers = selection.sets.as_flattened().iter().zip(self.last_weights[selection.last_set].as_flattened());
         for (number, inputs) in inputs.iter().enumerate() {
             let mut weights = [0; WIDTH];
-            for (set, last_weight) in selection.sets.into_iter().zip(last_weights) {
+            for (set, last_weight) in mixers.clone().take(SELECTORS * self.starts.len()) {
                 for (sum, weight) in weights.iter_mut().zip(self.weights[set * self.rows + number].0) {
                     *sum += ((last_weight >> 4) * (weight >> 4)) >> 8;
                 }
@@ -100,15 +126,17 @@ impl Mixers {
     /// Moves the selected weights down the gradient of the coding cost of `bit`.
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, selection: &Selection, inputs: &[Row], bit: bool, logistic: &Logistic) {
-        let Selection { sets, outputs, last_set, last_output } = *selection;
-        let error = self.last_rates[last_set].error(bit, last_output, logistic);
-        for (weight, output) in self.last_weights[last_set].iter_mut().zip(outputs) {
-            *weight = (*weight + ((output * error + (1 << 15)) >> 16)).clamp(-WEIGHT_MAX, WEIGHT_MAX);
-        }
-        for (set, output) in sets.into_iter().zip(outputs) {
-            let error = self.rates[set].error(bit, output, logistic);
-            if error.abs() >= ERROR_LEAST {
-                train::<V>(&mut self.weights[set * self.rows..][..self.rows], inputs, error);
+        let Selection { sets, outputs, last_set, last_output } = selection;
+        let last_error = self.last_rates[*last_set].error(bit, *last_output, logistic);
+        let fours = sets.iter().zip(outputs).zip(&mut self.last_weights[*last_set]);
+        for ((sets, outputs), last_weights) in fours.take(self.starts.len()) {
+            for ((&set, &output), last_weight) in sets.iter().zip(outputs).zip(last_weights) {
+                let step = (output * last_error + (1 << 15)) >> 16;
+                *last_weight = (*last_weight + step).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+                let error = self.rates[set].error(bit, output, logistic);
+                if error.abs() >= ERROR_LEAST {
+                    train::<V>(&mut self.weights[set * self.rows..][..self.rows], inputs, error);
+                }
             }
         }
     }

@@ -22,22 +22,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::layout::{Layout, Position};
+use crate::limits;
 use crate::net::{Distribution, Instructions};
 
 #[cfg(feature = "reports")]
 pub use ablation::{Ablation, Part};
 pub use evidence::{Credit, Evidence, Expert};
+use expected::Least;
 use experts::Experts;
-use matching::{MATCHES, Segments};
+use matching::Segments;
 use model::{Lane, Model};
-use vector::{Portable, Vector, WIDTH};
+use vector::{Portable, Vector};
 
 /// How much memory the adaptive tables take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "u8", try_from = "u8")]
 pub struct Tables {
-    /// Base-2 logarithm of the lines of 64 bytes that each context has, 10 to 20. More lines than half the block's
-    /// bytes are not made.
+    /// Base-2 logarithm of the lines of 64 bytes that all contexts share, 14 to 25. More than sixteen to thirty-two lines for
+    /// each of the block's bytes are not made.
     pub bits: u8,
     /// How much is done for a byte.
     pub effort: Effort,
@@ -45,8 +47,8 @@ pub struct Tables {
 
 impl Tables {
     /// Fewer lines are not made, whatever [`Self::bits`] says, and no more than the most.
-    pub const LEAST_BITS: u8 = 10;
-    const MOST_BITS: u8 = 20;
+    pub const LEAST_BITS: u8 = 14;
+    const MOST_BITS: u8 = limits::TABLE_BITS;
 }
 
 /// The effort above five bits for [`Tables::bits`].
@@ -73,11 +75,11 @@ impl TryFrom<u8> for Tables {
 /// How much is done for a byte, in the order of speed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Sixteen contexts; bytes that are likely are expected, and cost a single decision.
+    /// Sixteen contexts and four mixers; bytes that are likely are expected, and cost a single decision.
     Quick,
-    /// Sixteen contexts on delimited text, else 32; bytes that are next to certain are expected.
+    /// 32 contexts but on delimited text, eight mixers on plain text; bytes that are next to certain are expected.
     Normal,
-    /// 32 contexts for every bit of every byte.
+    /// The same with eight mixers for every bit of every byte.
     Full,
 }
 
@@ -85,7 +87,7 @@ impl Effort {
     /// Groups of sixteen contexts.
     fn groups(self, experts: Experts) -> usize {
         match (self, experts) {
-            (Effort::Quick, _) | (Effort::Normal, Experts::Rows) => 1,
+            (Effort::Quick, _) | (_, Experts::Rows) => 1,
             _ => 2,
         }
     }
@@ -95,13 +97,25 @@ impl Effort {
         self != Effort::Quick
     }
 
-    /// How likely a byte must be to be expected, in 1/65536.
-    fn least_expected(self) -> Option<u16> {
+    /// Whether bits have eight mixers, not four.
+    fn has_eight_mixers(self, experts: Experts) -> bool {
         match self {
-            Effort::Quick => Some(63_000),
-            Effort::Normal => Some(65_450),
-            Effort::Full => None,
+            Effort::Quick => false,
+            Effort::Normal => experts == Experts::Text,
+            Effort::Full => true,
         }
+    }
+
+    /// When a byte is expected, if ever.
+    fn expects(self, experts: Experts) -> Option<Least> {
+        let (chance, trust) = match (self, experts) {
+            (Effort::Quick, Experts::Records) => (63_000, 0),
+            (Effort::Quick, _) => (60_000, 60_000),
+            (Effort::Normal, Experts::Records) => (65_450, 0),
+            (Effort::Normal, _) => (64_000, 65_300),
+            (Effort::Full, _) => return None,
+        };
+        Some(Least { chance, trust })
     }
 }
 
@@ -181,14 +195,11 @@ impl Predictor {
     }
 
     /// About the bytes of memory that every block takes, whatever its tables and length: most are in the two final maps.
-    pub const FIXED_MEMORY: u64 = 26 << 20;
+    pub const FIXED_MEMORY: u64 = 29 << 20;
 
     /// Bytes of memory that a block of `length` bytes takes in tables and for itself, beside [`Self::FIXED_MEMORY`].
-    pub fn memory(layout: &Layout, tables: Tables, length: usize) -> u64 {
-        let bits = table_bits(tables, length);
-        let lines = (tables.effort.groups(Experts::new(layout)) * WIDTH) as u64 * 64;
-        let matches = MATCHES as u64 * 8 * 4;
-        ((lines + matches) << bits) + length as u64
+    pub fn memory(tables: Tables, length: usize) -> u64 {
+        (Model::LINE_MEMORY << table_bits(tables, length)) + length as u64
     }
 
     /// Where the next byte of `lane` stands.
@@ -276,7 +287,7 @@ impl Build {
 
 /// The tables' size for a block of `length` bytes.
 fn table_bits(tables: Tables, length: usize) -> u32 {
-    let useful = usize::BITS - (length / 2).leading_zeros();
+    let useful = usize::BITS - length.leading_zeros() + 4;
     u32::from(tables.bits.min(Tables::MOST_BITS)).min(useful).max(Tables::LEAST_BITS.into())
 }
 

@@ -31,6 +31,8 @@ pub struct Model {
     weighed_groups: usize,
     /// Rows of the mixers' inputs.
     rows: usize,
+    /// Whether bits have eight mixers, not four.
+    eight_mixers: bool,
     mixers: Mixers,
     maps: FinalMaps,
 }
@@ -68,12 +70,17 @@ pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
 
 impl Model {
-    /// Tables of 2^`bits` lines a context.
+    /// Bytes that tables take for each line.
+    pub const LINE_MEMORY: u64 = 64 + (MATCHES * size_of::<u64>()) as u64 / 4;
+
+    /// Tables of 2^`bits` lines.
     pub fn new(experts: Experts, effort: Effort, bits: u32) -> Self {
         let logistic = logistic::tables();
         let groups = effort.groups(experts);
         let state_groups = if experts.maps_states() { groups } else { 0 };
         let first = if experts.maps_states() { ONE / 8 } else { ONE / 4 };
+        let sizes = experts.selector_sizes();
+        let eight_mixers = effort.has_eight_mixers(experts);
         let weighed_groups = if effort.weighs_counts() { groups } else { 0 };
         let mut weights = vec![Row([first; WIDTH]); groups];
         weights.extend(vec![Row::ZERO; weighed_groups]);
@@ -85,15 +92,16 @@ impl Model {
             experts,
             logistic,
             expectations: effort
-                .least_expected()
+                .expects(experts)
                 .map(|least| Expectations::new(groups * WIDTH, least, experts.byte_selector_sizes(), logistic)),
             slots: Slots::new(groups, bits, experts.count_limit()),
             states: StateMaps::new(state_groups),
-            match_tables: std::array::from_fn(|_| MatchTable::new(bits + 3)),
+            match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
             groups,
             weighed_groups,
             rows: weights.len(),
-            mixers: Mixers::new(&weights, experts.selector_sizes(), FINAL_SETS),
+            eight_mixers,
+            mixers: Mixers::new(&weights, if eight_mixers { &sizes } else { &sizes[..1] }, FINAL_SETS),
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
@@ -114,7 +122,8 @@ impl Model {
         lane.excluded = None;
         if let Some(expectations) = &self.expectations {
             self.slots.recall(&nibbles[0], expected.remembered());
-            lane.excluded = expectations.choose(expected, &lane.matches);
+            lane.excluded =
+                expectations.choose(expected, &lane.matches, lane.trail.trust_place(lane.matches[0].class()));
         }
         let choice = lane.excluded;
         match choice {
@@ -201,7 +210,11 @@ impl Model {
         let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
         let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
-        self.mixers.select(selection, lane.trail.selectors(partial, bit_index, classes, excluding), final_set);
+        self.mixers.select(selection, 0, lane.trail.selectors(partial, bit_index, classes, excluding));
+        if self.eight_mixers {
+            self.mixers.select(selection, 1, lane.trail.more_selectors(bit_index));
+        }
+        self.mixers.select_last(selection, final_set);
 
         let (odds, more) = inputs.split_at_mut(self.groups);
         let (weighed, more) = more.split_at_mut(self.weighed_groups);

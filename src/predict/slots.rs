@@ -18,15 +18,20 @@ const PROBABILITY_SHIFT: u32 = 10;
 const HALF: i32 = 1 << 21;
 /// Groups of sixteen contexts at most.
 pub const GROUPS: usize = 2;
+/// The count from which on a line knows something.
+const KNOWN: i32 = 4;
 /// Contexts at most.
 pub const CONTEXTS: usize = GROUPS * WIDTH;
 
-/// One table per context.
+/// One table for all contexts.
 pub struct Slots {
+    /// A power of two of lines, then one spare line for each context.
     lines: Vec<Row>,
-    /// Base-2 logarithm of a context's lines.
-    bits: u32,
+    /// 64 less the base-2 logarithm of the lines but the spare ones.
+    shift: u32,
     groups: usize,
+    /// How often newcomers met lines that both know something.
+    contested: u32,
     /// The share of the error by which a slot moves, in 1/256, by its class of count.
     rates: Row,
     /// Room for the lines that are being closed.
@@ -49,13 +54,14 @@ impl Default for Nibble {
 }
 
 impl Slots {
-    /// `groups` times sixteen tables of 2^`bits` lines each. The rate stops to fall at a count of `limit`.
+    /// 2^`bits` lines for `groups` times sixteen contexts. The rate stops to fall at a count of `limit`.
     pub fn new(groups: usize, bits: u32, limit: i32) -> Self {
-        debug_assert!(groups <= GROUPS && bits >= 7);
+        debug_assert!(groups <= GROUPS && bits >= 12);
         Self {
-            lines: zeroed((groups * WIDTH) << bits),
-            bits,
+            lines: zeroed((1 << bits) + groups * WIDTH),
+            shift: 64 - bits,
             groups,
+            contested: 0,
             rates: falling_rates(limit),
             closing: [Row::ZERO; WIDTH],
         }
@@ -69,9 +75,9 @@ impl Slots {
             for index in 0..WIDTH {
                 let context = group * WIDTH + index;
                 let hash = hashes[context];
-                let line = (context << self.bits) + (self.index(hash) ^ salt);
+                let line = self.index(hash) ^ salt;
                 let check = (hash as u32).wrapping_add(salt as u32 * 0x9E35) & 0xFFFF;
-                nibble.places[group][index] = self.find(line, check);
+                nibble.places[group][index] = self.find(line, check, context);
             }
         }
     }
@@ -128,15 +134,15 @@ impl Slots {
     }
 
     /// The line that has `check`: the one at `line`, or its neighbour. If neither has, the one of them that knows less,
-    /// cleared.
+    /// cleared; or the context's spare line.
     #[inline(always)]
-    fn find(&mut self, line: usize, check: u32) -> usize {
+    fn find(&mut self, line: usize, check: u32, context: usize) -> usize {
         if self.has(line, check) {
             line
         } else if self.has(line ^ 1, check) {
             line ^ 1
         } else {
-            self.replace(line, check)
+            self.replace(line, check, context)
         }
     }
 
@@ -146,9 +152,16 @@ impl Slots {
     }
 
     #[inline(never)]
-    fn replace(&mut self, line: usize, check: u32) -> usize {
+    fn replace(&mut self, line: usize, check: u32, context: usize) -> usize {
         let known = |line: usize| (self.lines[line].0[1] >> COUNT_SHIFT) & 63;
-        let line = if known(line ^ 1) < known(line) { line ^ 1 } else { line };
+        let mut line = if known(line ^ 1) < known(line) { line ^ 1 } else { line };
+        if known(line) >= KNOWN {
+            // Most newcomers never come again: only every eighth gets the line of one that has come often.
+            self.contested = self.contested.wrapping_add(1);
+            if !self.contested.is_multiple_of(8) {
+                line = self.lines.len() - self.groups * WIDTH + context;
+            }
+        }
         self.lines[line] = Row::ZERO;
         self.lines[line].0[0] = check as i32;
         line
@@ -158,15 +171,15 @@ impl Slots {
     #[inline(always)]
     pub fn prefetch_first(&self, contexts: Range<usize>, hashes: &[u64; CONTEXTS]) {
         for context in contexts {
-            prefetch(&self.lines, (context << self.bits) + self.index(hashes[context]));
+            prefetch(&self.lines, self.index(hashes[context]));
         }
     }
 
     /// The same for the second nibble, when three of the byte's bits are known: `partial` is 8..16.
     #[inline(always)]
     pub fn prefetch_second(&self, hashes: &[u64; CONTEXTS], partial: usize) {
-        for (context, &hash) in hashes.iter().enumerate().take(self.groups * WIDTH) {
-            let line = (context << self.bits) + (self.index(hash) ^ (partial * 2));
+        for &hash in &hashes[..self.groups * WIDTH] {
+            let line = self.index(hash) ^ (partial * 2);
             prefetch(&self.lines, line);
             prefetch(&self.lines, line ^ 1);
         }
@@ -174,7 +187,7 @@ impl Slots {
 
     #[inline(always)]
     fn index(&self, hash: u64) -> usize {
-        (hash >> (64 - self.bits)) as usize
+        (hash >> self.shift) as usize
     }
 }
 

@@ -91,7 +91,7 @@ fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usi
 
 fn encode(text: &[u8], layout: &Layout, lanes: usize, (effort, instructions): (Effort, Instructions)) -> Vec<u8> {
     let lengths = lane_lengths(text.len(), lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 12, effort }, &lengths, instructions);
+    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, &lengths, instructions);
     let mut coder = ToyCoder::encoder();
     drive(&mut predictor, &lengths, &mut |place, decision, yes| {
         let answer = decision.of(text[place]);
@@ -104,7 +104,7 @@ fn encode(text: &[u8], layout: &Layout, lanes: usize, (effort, instructions): (E
 
 fn decode(code: Vec<u8>, layout: &Layout, length: usize, lanes: usize, effort: Effort) -> Vec<u8> {
     let lengths = lane_lengths(length, lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 12, effort }, &lengths, fastest());
+    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, &lengths, fastest());
     let mut coder = ToyCoder::decoder(code);
     drive(&mut predictor, &lengths, &mut |_, _, p1| coder.decode(p1));
     predictor.into_bytes()

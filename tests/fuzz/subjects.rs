@@ -14,7 +14,7 @@ const LONGEST: u64 = 1 << 14;
 /// Everything that reads an archive, on bytes as they come.
 pub fn archive(bytes: &[u8]) {
     let Ok(archive) = Archive::open(bytes) else { return drop(mend(&mut bytes.to_vec())) };
-    if archive.header().original > LONGEST || archive.header().tables.bits > 12 {
+    if archive.header().original > LONGEST || archive.header().tables.bits > 16 {
         return;
     }
     archive.is_sound();
@@ -48,7 +48,7 @@ pub fn parts(bytes: &[u8]) {
     let original =
         if blocks == 0 { 0 } else { u64::from(blocks) + u64::from(data.byte()) * u64::from(data.byte() % 48) };
     let effort = [Effort::Quick, Effort::Normal, Effort::Full][usize::from(data.byte() % 3)];
-    let tables = Tables { bits: data.byte() % 11, effort };
+    let tables = Tables { bits: data.byte() % 17, effort };
     let weights = data.list();
     let network = data.byte() % 4 == 0 && blocks > 0;
     let header = Header { original, blocks, level: 1, network, tables, layout: layout(&mut data) };

@@ -265,7 +265,7 @@ impl Ablation {
 /// Who predicted the bytes of a group; a column if `field` says which.
 fn experts(sum: &Sum, layout: &Layout, field: Option<usize>, names: &[String]) -> Vec<(String, f64)> {
     let mut experts: Vec<(String, f64)> = Vec::new();
-    for expert in Expert::all() {
+    for expert in Expert::all().filter(|expert| sum.experts[expert.index()] > 0) {
         let share = sum.experts[expert.index()] as f64 / sum.bytes as f64;
         let mut name = expert.describe(layout, field.unwrap_or(usize::MAX));
         if field.is_some() {
@@ -276,7 +276,6 @@ fn experts(sum: &Sum, layout: &Layout, field: Option<usize>, names: &[String]) -
             None => experts.push((name, share)),
         }
     }
-    experts.retain(|expert| expert.1 > 0.0);
     experts.sort_by(|a, b| b.1.total_cmp(&a.1));
     experts.truncate(EXPERTS);
     experts

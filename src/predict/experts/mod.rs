@@ -9,7 +9,7 @@ mod text;
 use crate::layout::{Cursor, Layout, Structure};
 
 use super::matching::MATCHES;
-use super::mixer::SELECTORS;
+use super::mixer::{FOURS, Four, SELECTORS};
 use super::slots::CONTEXTS;
 use super::vector::WIDTH;
 use records::RecordTrail;
@@ -78,16 +78,16 @@ impl Experts {
     }
 
     /// Weight sets of each mixer.
-    pub fn selector_sizes(self) -> [usize; SELECTORS] {
+    pub fn selector_sizes(self) -> [Four<usize>; FOURS] {
         match self {
-            Experts::Text => [256 + 8, 256 * 8, 16 * 16, 2 * 256],
-            Experts::Records => [256 + 8, 256 * 8, 16 * 16, 2048],
-            Experts::Rows => [2 * PLACES, 256 + 8, 16 * 16, 2048],
+            Experts::Text => [[256 + 8, 256 * 8, 16 * 16, 2 * 256], [2048, 1024, 256, 2048]],
+            Experts::Records => [[256 + 8, 256 * 8, 16 * 16, 2048], [2048, 2048, 2048, 2048]],
+            Experts::Rows => [[2 * PLACES, 256 + 8, 16 * 16, 2048], [2048, 2048, 1024, 1024]],
         }
     }
 
     /// The same for the decision on an expected byte.
-    pub fn byte_selector_sizes(self) -> [usize; SELECTORS] {
+    pub fn byte_selector_sizes(self) -> Four<usize> {
         match self {
             Experts::Text | Experts::Records => [256; SELECTORS],
             Experts::Rows => [2 * PLACES, 256, 256, 256],
@@ -132,7 +132,7 @@ impl Trail {
             let keys = match &self.part {
                 Part::Text(text) => text.more_keys(self.last),
                 Part::Records(records) => records.more_keys(self.last),
-                Part::Rows(row) => row.more_keys(self.last, &keys),
+                Part::Rows(_) => return,
             };
             hash_keys(&keys, 1 + WIDTH as u64, others);
         }
@@ -178,7 +178,7 @@ impl Trail {
         bit_index: usize,
         classes: [usize; MATCHES],
         excluding: bool,
-    ) -> [usize; SELECTORS] {
+    ) -> Four<usize> {
         let bits = if excluding { 256 + bit_index } else { partial };
         let previous = self.previous();
         let matched = classes[0] * 16 + classes[1].max(classes[2]);
@@ -190,6 +190,32 @@ impl Trail {
             Part::Rows(row) => {
                 let matched = classes[0] * 16 + classes[2];
                 [row.place_class(partial, bit_index), bits, matched, row.guess_class(partial, bit_index)]
+            }
+        }
+    }
+
+    /// The weight sets of the four further mixers.
+    #[inline(always)]
+    pub fn more_selectors(&self, bit_index: usize) -> Four<usize> {
+        let hashed = |key: u64, bits: u32| (mix(key, 1) >> (64 - bits)) as usize;
+        match &self.part {
+            Part::Text(text) => {
+                let [word, key] = text.more_sets();
+                [hashed(self.last & 0xFFFF, 11), hashed(word, 10), text.bounded_column(), hashed(key, 11)]
+            }
+            Part::Records(records) => {
+                let column = records.column() as u64;
+                let above = records.above();
+                [
+                    above * 8 + bit_index,
+                    hashed(self.last & 0xFFFF, 11),
+                    hashed(column, 11),
+                    hashed(column << 8 | above as u64, 11),
+                ]
+            }
+            Part::Rows(row) => {
+                let [prefix, left, clue] = row.more_sets();
+                [self.previous() * 8 + bit_index, hashed(prefix, 11), hashed(left, 10), hashed(clue, 10)]
             }
         }
     }
@@ -217,6 +243,17 @@ impl Trail {
             Part::Rows(row) => row.place_number(),
             Part::Text(text) => text.place_number(),
             Part::Records(_) => self.final_curve(),
+        }
+    }
+
+    /// The place at which a likely byte must have been right often enough: the final mixer's weight set, but in text the last
+    /// byte and roughly the `class` of the first match model.
+    #[inline(always)]
+    pub fn trust_place(&self, class: usize) -> usize {
+        match &self.part {
+            Part::Text(_) => self.previous() * 4 + class / 4,
+            Part::Rows(row) => row.place_number() * 2 + usize::from(class > 0),
+            _ => self.final_set(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::layout::{Clue, Column, Layout};
 use super::super::evidence::Expert;
 
 /// Delimited text, as far as a column's relations do not say otherwise.
-const ROWS: [&str; 32] = [
+const ROWS: [&str; 16] = [
     "what the match models predict",
     "the last 3 bytes",
     "the last 6 bytes",
@@ -22,22 +22,6 @@ const ROWS: [&str; 32] = [
     "the field so far, the field above and the one to the left",
     "the number so far",
     "the last 4 bytes",
-    "the place in the field",
-    "the last 5 bytes",
-    "the field so far and the second field to the left",
-    "the last byte",
-    "the last 2 bytes",
-    "the last 4 bytes",
-    "the last 6 bytes",
-    "the field so far and the field above",
-    "the field so far, the field to the left and which fields equal those above",
-    "the field so far, its best source and the field to the left",
-    "the field so far, the field above and its best source",
-    "the bytes above, to the left and before",
-    "both relations",
-    "the number so far and the last byte",
-    "the field so far, the first and the third field to the left",
-    "the field and the last 4 bytes",
 ];
 
 const TEXT: [&str; 32] = [
@@ -78,7 +62,7 @@ const TEXT: [&str; 32] = [
 const MATCHES: [&str; 3] = ["a repeat of 16 bytes or more", "a repeat of 6 bytes or more", "a repeat of the place"];
 
 impl Expert {
-    /// What the expert looks at in `field` of a file of this layout.
+    /// What the expert, one that works on such files, looks at in `field` of a file of this layout.
     pub fn describe(self, layout: &Layout, field: usize) -> String {
         let number = match self {
             Self::Network => return "the network".to_owned(),

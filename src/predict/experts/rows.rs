@@ -211,6 +211,13 @@ impl RowTrail {
         self.place_number() * 2 + usize::from(agrees)
     }
 
+    /// The field so far, the field to the left, and what the first clue says.
+    #[inline(always)]
+    pub fn more_sets(&self) -> [u64; 3] {
+        let clue = if self.clue_count > 0 { self.clues[0] } else { 0 };
+        [self.prefix, self.left(1), mix(self.field as u64, clue)]
+    }
+
     /// The place, and how far the relations' predictions have held.
     #[inline(always)]
     pub fn guess_class(&self, partial: usize, bit_index: usize) -> usize {
@@ -233,7 +240,7 @@ impl RowTrail {
         self.field.min(FIELD_CLASSES - 1)
     }
 
-    /// The keys of the coming byte's first contexts, the one of the match models left to fill in; `last` holds the last
+    /// The keys of the coming byte's contexts, the one of the match models left to fill in; `last` holds the last
     /// eight bytes, the latest lowest.
     #[inline(always)]
     pub fn keys(&self, last: u64) -> [u64; WIDTH] {
@@ -264,31 +271,6 @@ impl RowTrail {
             two.unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
             self.float.key().unwrap_or(mix(3, order(2))),
             first.key(self.field, self.offset).unwrap_or(mix(4, order(4))),
-        ]
-    }
-
-    /// The keys of the other contexts, given the first ones.
-    #[inline(always)]
-    pub fn more_keys(&self, last: u64, keys: &[u64; WIDTH]) -> [u64; WIDTH] {
-        let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
-        let with_left = mix(self.prefix, self.left(1));
-        [
-            self.place(),
-            order(5),
-            mix(self.prefix, self.left(2)),
-            order(1),
-            order(2),
-            order(4),
-            order(6),
-            mix(self.prefix, self.same_above()),
-            mix(with_left, self.equal),
-            mix(keys[12], self.left(1)),
-            mix(keys[12], self.same_above()),
-            mix(self.place(), self.above_two() << 16 | u64::from(self.left_byte) << 8 | order(1)),
-            mix(keys[15], keys[2]),
-            mix(keys[14], order(1)),
-            mix(with_left, self.left(3)),
-            mix(self.field as u64, order(4)),
         ]
     }
 

@@ -98,7 +98,7 @@ impl TextTrail {
             mix(self.word, self.key),
             self.match_key(),
             mix(self.word, mix(self.shapes[0], self.shapes[1])),
-            self.bounded_column() << 16 | above << 8 | above_next,
+            (self.bounded_column() as u64) << 16 | above << 8 | above_next,
             above << 16 | above_next << 8 | order(1),
             mix(self.word, self.head),
         ]
@@ -116,7 +116,7 @@ impl TextTrail {
             order(1),
             mix(self.words[0], order(1)),
             mix(self.key, order(3)),
-            mix(self.head, self.bounded_column() << 8 | order(1)),
+            mix(self.head, (self.bounded_column() as u64) << 8 | order(1)),
             order(7),
             mix(self.words[0], self.words[1]),
             mix(mix(self.word, self.words[1]), 1),
@@ -154,8 +154,15 @@ impl TextTrail {
         (self.word_length.min(7) * 8 + before) * 4 + above
     }
 
+    /// The word so far and the key.
     #[inline(always)]
-    fn bounded_column(&self) -> u64 {
-        self.column.min(255) as u64
+    pub fn more_sets(&self) -> [u64; 2] {
+        [self.word, self.key]
+    }
+
+    /// The column, at most 255.
+    #[inline(always)]
+    pub fn bounded_column(&self) -> usize {
+        self.column.min(255)
     }
 }
