@@ -6,7 +6,7 @@
 
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
-use super::experts::{FINAL_SETS, Selectors};
+use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
 use super::mixer::{Four, Mixers, ONE, Selection};
@@ -88,7 +88,7 @@ impl Expectations {
         Self {
             contexts,
             least,
-            trust: vec![60_000; 2 * FINAL_SETS],
+            trust: vec![60_000; TRUST_PLACES],
             reliability: vec![std::array::from_fn(|state| if state < 8 { 0 } else { 1 << 14 }); contexts],
             match_reliability: [[1 << 15; LENGTHS]; MATCHES],
             match_slots: [[[0; LENGTHS]; 2]; MATCHES],
@@ -300,5 +300,18 @@ mod tests {
             expectations.learn(&mut expected, byte);
         }
         assert_eq!(expectations.choose(&mut expected, &matches, 0), None);
+    }
+    #[test]
+    fn a_likely_byte_is_expected_only_where_such_bytes_have_been_right() {
+        let least = Least { chance: 60_000, trust: 60_000 };
+        let mut expectations = Expectations::new(WIDTH, least, [256; 4], logistic::tables());
+        let (mut expected, matches) = (Expected::default(), [Match::default(); MATCHES]);
+        for step in 0..20_000 {
+            let (place, byte) = if step % 50 == 0 { (1, b'y') } else { (0, b'x') };
+            expectations.choose(&mut expected, &matches, place);
+            expectations.learn(&mut expected, byte);
+        }
+        assert_eq!(expectations.choose(&mut expected, &matches, 0), Some(b'x'));
+        assert_eq!(expectations.choose(&mut expected, &matches, 1), None);
     }
 }

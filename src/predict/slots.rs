@@ -289,3 +289,22 @@ pub fn prefetch<T>(values: &[T], place: usize) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, place);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newcomers_leave_lines_that_know_something_to_their_owners_seven_times_of_eight() {
+        let mut slots = Slots::new(1, 14, 60);
+        for (line, check) in [(6, 1), (7, 2)] {
+            assert_eq!(slots.find(line, check, 0), line);
+            slots.lines[line].0[1] = 10 << COUNT_SHIFT;
+        }
+        let spare = (1 << 14) + 5;
+        let found: Vec<usize> = (3..11).map(|check| slots.find(6, check, 5)).collect();
+        assert_eq!(found, [spare, spare, spare, spare, spare, spare, spare, 6]);
+        assert_eq!((slots.find(7, 2, 0), slots.find(6, 10, 0)), (7, 6));
+        assert_ne!(slots.find(6, 1, 5), 6, "it was given away");
+    }
+}

@@ -22,6 +22,8 @@ pub const MATCH_CONTEXT: usize = 0;
 const FIELD_CLASSES: usize = 256;
 /// Weight sets of the final mixer: the last eight are for the bits of a byte that is known to be wrong.
 pub const FINAL_SETS: usize = PLACES + 8;
+/// Places of trust.
+pub const TRUST_PLACES: usize = 2 * PLACES;
 
 /// Which experts work on a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,8 +248,8 @@ impl Trail {
         }
     }
 
-    /// The place at which a likely byte must have been right often enough: the final mixer's weight set, but in text the last
-    /// byte and roughly the `class` of the first match model.
+    /// The place where likely bytes must have been right often enough, below [`TRUST_PLACES`]: in text the last byte and roughly
+    /// the `class` of the first match model; in rows the field, the offset and whether that model predicts.
     #[inline(always)]
     pub fn trust_place(&self, class: usize) -> usize {
         match &self.part {
