@@ -305,6 +305,5 @@ mod tests {
         let found: Vec<usize> = (3..11).map(|check| slots.find(6, check, 5)).collect();
         assert_eq!(found, [spare, spare, spare, spare, spare, spare, spare, 6]);
         assert_eq!((slots.find(7, 2, 0), slots.find(6, 10, 0)), (7, 6));
-        assert_ne!(slots.find(6, 1, 5), 6, "it was given away");
     }
 }
