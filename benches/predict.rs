@@ -28,24 +28,14 @@ fn main() {
 
 fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
     let begin = Instant::now();
-    let mut layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
-    if let (Ok(text), Layout::Delimited { schemas, .. }) = (std::env::var("CLUES"), &mut layout) {
-        for part in text.split(';') {
-            let (column, list) = part.split_once('=').unwrap();
-            schemas[0].columns[column.parse::<usize>().unwrap()].clues = list
-                .split(',')
-                .map(|clue| {
-                    let (field, shift) =
-                        clue.split_once('>').map_or((clue, None), |(f, s)| (f, Some(s.parse().unwrap())));
-                    nncz::layout::Clue {
-                        source: nncz::layout::Source {
-                            above: field.starts_with('^'),
-                            field: field.trim_start_matches('^').parse().unwrap(),
-                        },
-                        shift,
-                    }
-                })
-                .collect();
+    let layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
+    if std::env::var("SHOW").is_ok() {
+        if let Layout::Delimited { schemas, .. } = &layout {
+            for (i, c) in schemas[0].columns.iter().enumerate() {
+                println!("{i}: {:?} {:?}", c.format, c.clues);
+                for r in &c.relations { println!("    {}", r.describe(i)); }
+                for r in &c.alternatives { println!("   or {}", r.describe(i)); }
+            }
         }
     }
     eprintln!("detected in {:?}", begin.elapsed());

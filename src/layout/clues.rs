@@ -1,8 +1,9 @@
 //! Which other fields tell most of a column's values: chosen by conditional entropy on a sample.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::columns::{CLUES, Clue, Column, Format};
+use super::columns::{CLUES, Clue, Column, Format, Source, significant};
 use super::survey::{Counts, ROWS, ROWS_LEAST, Table, log2, sources};
 
 /// Steps of coding that the search of all columns' clues may take.
@@ -23,6 +24,8 @@ pub struct Values(Vec<Codes>);
 struct Codes {
     exact: Vec<u32>,
     distinct: usize,
+    format: Format,
+    numbers: Vec<Option<i64>>,
     /// Coarse classes and fine ones, each with the shift that makes them.
     classes: Option<[(u8, Vec<u32>); CLASSES.len()]>,
 }
@@ -30,7 +33,9 @@ struct Codes {
 /// A possible clue to a column, and the values that it stands for.
 struct Candidate<'a> {
     clue: Clue,
-    codes: &'a [u32],
+    codes: Cow<'a, [u32]>,
+    /// Whether the values are those of the record before.
+    above: bool,
 }
 
 impl Values {
@@ -79,10 +84,45 @@ impl Values {
         for source in sources(self.0.len(), field) {
             let column = &self.0[usize::from(source.field)];
             if column.repeats() || column.classes.is_none() {
-                candidates.push(Candidate { clue: Clue { source, shift: None }, codes: &column.exact });
+                candidates.push(Candidate::new(Clue::Text(source), &column.exact, source.above));
             }
             for (shift, codes) in column.classes.iter().flatten().filter(|(shift, _)| *shift > 0) {
-                candidates.push(Candidate { clue: Clue { source, shift: Some(*shift) }, codes });
+                candidates.push(Candidate::new(Clue::Number(source, *shift), codes, source.above));
+            }
+        }
+        candidates.extend(self.differences(field));
+        candidates
+    }
+}
+
+impl Values {
+    /// The differences of two times that are known before `field`, at a few precisions.
+    fn differences(&self, field: usize) -> Vec<Candidate<'static>> {
+        let times: Vec<Source> = sources(self.0.len(), field)
+            .into_iter()
+            .filter(|source| matches!(self.0[usize::from(source.field)].format, Format::Time { .. }))
+            .collect();
+        let mut candidates = Vec::new();
+        for (index, &first) in times.iter().enumerate() {
+            for &second in &times[..index] {
+                let rows = self.0[usize::from(first.field)].numbers.len();
+                let number = |source: Source, row: usize| {
+                    let row = row.checked_sub(usize::from(source.above))?;
+                    self.0[usize::from(source.field)].numbers[row]
+                };
+                let differences: Vec<Option<i64>> =
+                    (0..rows).map(|row| Some(number(first, row)? - number(second, row)?)).collect();
+                for bits in [1, 2, 3, 4] {
+                    let code = |difference: &Option<i64>| match *difference {
+                        None => 0,
+                        Some(difference) => significant(difference, bits) as u32 | 1 << 31,
+                    };
+                    candidates.push(Candidate {
+                        clue: Clue::Difference([first, second], bits),
+                        codes: differences.iter().map(code).collect(),
+                        above: false,
+                    });
+                }
             }
         }
         candidates
@@ -111,7 +151,8 @@ impl Codes {
             })
         });
         let distinct = known.len();
-        Self { exact, distinct, classes: classes.filter(|[(shift, _), ..]| *shift > 0 && distinct > 64) }
+        let format = column.format.clone();
+        Self { exact, distinct, format, numbers, classes: classes.filter(|[(shift, _), ..]| *shift > 0 && distinct > 64) }
     }
 
     /// Whether values come again often enough to say something.
@@ -131,13 +172,23 @@ impl Codes {
 impl Clue {
     /// Whether `other` says as much or more of the same field.
     fn is_part_of(self, other: Clue) -> bool {
-        self.source == other.source && self.shift >= other.shift
+        match (self, other) {
+            (Clue::Text(this), Clue::Text(other)) => this == other,
+            (Clue::Number(this, _), Clue::Text(other)) => this == other,
+            (Clue::Number(this, shift), Clue::Number(other, finer)) => this == other && shift >= finer,
+            (Clue::Difference(this, bits), Clue::Difference(other, finer)) => this == other && bits <= finer,
+            _ => false,
+        }
     }
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    fn new(clue: Clue, codes: &'a [u32], above: bool) -> Self {
+        Self { clue, codes: Cow::Borrowed(codes), above }
+    }
+
     fn code(&self, row: usize) -> u32 {
-        self.codes[row - usize::from(self.clue.source.above)]
+        self.codes[row - usize::from(self.above)]
     }
 }
 

@@ -30,13 +30,15 @@ pub const RELATIONS: usize = 2;
 /// Alternatives of one column.
 pub const ALTERNATIVES: usize = 8;
 
-/// Another field, as far as it tells of a column's values.
+/// What is told of a column's values by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clue {
-    /// The field.
-    pub source: Source,
-    /// Its number without so many of its lowest bits; else its bytes.
-    pub shift: Option<u8>,
+pub enum Clue {
+    /// A field's bytes.
+    Text(Source),
+    /// A field's number without so many of its lowest bits.
+    Number(Source, u8),
+    /// How much the first field's number exceeds the second's, to so many significant bits.
+    Difference([Source; 2], u8),
 }
 
 /// How a column's values are written.
@@ -90,6 +92,15 @@ const DECIMALS: usize = 9;
 
 /// Longest rendered value.
 pub const TEXT_MAX: usize = 24;
+
+/// The highest `bits` bits of a number's size and its sign: numbers of one result differ by at most 1/2^(`bits` − 1).
+#[inline(always)]
+pub fn significant(number: i64, bits: u8) -> i64 {
+    let size = number.unsigned_abs();
+    let shift = (u64::BITS - size.leading_zeros()).saturating_sub(bits.into());
+    let kept = ((size >> shift.min(63)) << 6 | u64::from(shift)) as i64;
+    if number < 0 { -kept } else { kept }
+}
 
 impl fmt::Display for Source {
     /// In words; columns are counted from 1.

@@ -86,9 +86,10 @@ impl Expert {
 /// The contexts whose meaning depends on what is known of the column.
 fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
     let relation = |index: usize| Some(column.relations.get(index)?.describe(field));
-    let name = |clue: &Clue| {
-        let roughly = if clue.shift.is_some() { "roughly " } else { "" };
-        format!("{roughly}{}", clue.source)
+    let name = |clue: &Clue| match clue {
+        Clue::Text(source) => source.to_string(),
+        Clue::Number(source, _) => format!("roughly {source}"),
+        Clue::Difference([first, second], _) => format!("roughly {first} - {second}"),
     };
     let clues = |count: usize| {
         let names: Vec<String> = column.clues.get(..count)?.iter().map(name).collect();

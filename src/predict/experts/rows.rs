@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::layout::{ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow};
+use crate::layout::{ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow, significant,
+};
 
 use super::super::vector::WIDTH;
 use super::guess::{FloatDigits, Guess, GuessClass};
@@ -308,11 +309,16 @@ impl<T: Copy> Finished<T> {
     }
 }
 
-/// What a clue says: the field's value or the upper part of its number.
+/// What a clue says.
 #[inline(always)]
 fn clue_said(clue: Clue, values: &Finished<u64>, numbers: &Finished<Option<i64>>) -> u64 {
-    match clue.shift {
-        None => values.get(clue.source).unwrap_or(0),
-        Some(shift) => numbers.get(clue.source).flatten().map_or(1 << 63, |number| (number >> shift.min(63)) as u64),
-    }
+    let number = |source| numbers.get(source).flatten();
+    let said = match clue {
+        Clue::Text(source) => return values.get(source).unwrap_or(0),
+        Clue::Number(source, shift) => number(source).map(|number| number >> shift.min(63)),
+        Clue::Difference([first, second], bits) => {
+            number(first).zip(number(second)).map(|(first, second)| significant(first - second, bits))
+        }
+    };
+    said.map_or(1 << 63, |said| said as u64)
 }
