@@ -33,8 +33,12 @@ fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
         if let Layout::Delimited { schemas, .. } = &layout {
             for (i, c) in schemas[0].columns.iter().enumerate() {
                 println!("{i}: {:?} {:?}", c.format, c.clues);
-                for r in &c.relations { println!("    {}", r.describe(i)); }
-                for r in &c.alternatives { println!("   or {}", r.describe(i)); }
+                for r in &c.relations {
+                    println!("    {}", r.describe(i));
+                }
+                for r in &c.alternatives {
+                    println!("   or {}", r.describe(i));
+                }
             }
         }
     }

@@ -29,10 +29,22 @@ fn relation() -> impl Strategy<Value = Relation> {
 
 fn column() -> impl Strategy<Value = Column> {
     let relations = prop::collection::vec(relation(), 0..4);
-    let clue = (source(), any::<Option<u8>>()).prop_map(|(source, shift)| Clue { source, shift });
+    let clue = prop_oneof![
+        source().prop_map(Clue::Text),
+        (source(), any::<u8>()).prop_map(|(source, shift)| Clue::Number(source, shift)),
+        (source(), source(), any::<u8>()).prop_map(|(first, second, bits)| Clue::Difference([first, second], bits)),
+    ];
+    let clues = prop::collection::vec(clue, 0..5);
     let alternatives = prop::collection::vec(relation(), 0..10);
-    (format(), any::<u8>(), prop::collection::vec(clue, 0..5), relations, alternatives).prop_map(
-        |(format, lead, clues, relations, alternatives)| Column { format, lead, clues, relations, alternatives },
+    (format(), any::<u8>(), clues.clone(), clues, relations, alternatives).prop_map(
+        |(format, lead, clues, further_clues, relations, alternatives)| Column {
+            format,
+            lead,
+            clues,
+            further_clues,
+            relations,
+            alternatives,
+        },
     )
 }
 

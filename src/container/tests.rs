@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a040807028616012c000014efde6d4dc8015153001a");
+    let mut front = hex("894e4e435a0d0a1a050807028616012c00002a841c824dc8011298a69d");
     front.extend(0..200);
-    front.extend(hex("6f23af1a"));
-    let blocks = hex("42000000c2412435c24124359707bc59616263420105020102598e6d3b67ba8eeb1cbe6c3778797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31653974c875200000005a434e4e");
-    let table = hex("5014efde6db902e901910265361e219ef64ee24ef64ee24e698478d0");
+    front.extend(hex("999233a4"));
+    let blocks = hex("42000000c2412435c241243500a1a1be616263420105020102598e6d3b67ba8eeb0143d93678797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165d7f0f1d4200000005a434e4e");
+    let table = hex("502a841c82b902e901910265a89dfb01a03f0888a03f0888d2ae67b5");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
@@ -187,7 +187,8 @@ fn a_layout_is_what_its_description_says() {
     let number = Column {
         format: Format::Number { least: 1, most: 2 },
         lead: 1,
-        clues: vec![Clue { source: source(true, 300), shift: None }, Clue { source: source(false, 2), shift: Some(3) }],
+        clues: vec![Clue::Text(source(true, 300)), Clue::Number(source(false, 2), 3)],
+        further_clues: vec![Clue::Difference([source(false, 1), source(true, 0)], 2)],
         relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))], held: 7 }],
         alternatives: vec![Relation::default()],
     };
@@ -199,10 +200,13 @@ fn a_layout_is_what_its_description_says() {
     };
     let described = [
         &[1, b',', b'"', 1, 9, 2, 2][..],
-        &[1, 1, 2, 1, 2, 1, 251, 44, 1, 0, 0, 2, 1, 3, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1, 0, 0, 0],
+        &[
+            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1, 0,
+            0, 0,
+        ],
         &[2, 8],
         b"12:30:00",
-        &[0, 0, 0, 0],
+        &[0, 0, 0, 0, 0],
     ];
     let serialized = |layout| bincode::Options::serialize(bincode::DefaultOptions::new(), layout).unwrap();
     assert_eq!(serialized(&layout), described.concat());

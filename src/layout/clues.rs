@@ -46,9 +46,19 @@ impl Values {
         Self(columns.collect())
     }
 
-    /// What tells most of the values of `field`, found in one of `share` parts of the time for all tables.
-    pub fn clues(&self, field: usize, share: usize) -> Vec<Clue> {
-        let mut candidates = self.candidates(field);
+    /// What tells most of the values of `field`, and what tells most of them without the first of those; found in one of
+    /// `share` parts of the time for all tables.
+    pub fn clues(&self, field: usize, share: usize) -> [Vec<Clue>; 2] {
+        let clues = self.chain(field, share, self.candidates(field));
+        let Some(&first) = clues.first() else { return Default::default() };
+        let mut others = self.candidates(field);
+        others.retain(|candidate| !candidate.clue.tells_of(first));
+        let others = self.chain(field, share, others);
+        [clues, others]
+    }
+
+    /// Of `candidates` the one that tells most of the values of `field`, the one that tells most beside it, and so on.
+    fn chain(&self, field: usize, share: usize, mut candidates: Vec<Candidate>) -> Vec<Clue> {
         let target = self.0[field].target();
         let affordable = BUDGET / share / (self.0.len() * (candidates.len() + (CLUES - 1) * FURTHER)).max(1);
         let rows: Vec<usize> = (1..target.len().min(affordable.max(ROWS_LEAST))).collect();
@@ -152,7 +162,13 @@ impl Codes {
         });
         let distinct = known.len();
         let format = column.format.clone();
-        Self { exact, distinct, format, numbers, classes: classes.filter(|[(shift, _), ..]| *shift > 0 && distinct > 64) }
+        Self {
+            exact,
+            distinct,
+            format,
+            numbers,
+            classes: classes.filter(|[(shift, _), ..]| *shift > 0 && distinct > 64),
+        }
     }
 
     /// Whether values come again often enough to say something.
@@ -170,6 +186,15 @@ impl Codes {
 }
 
 impl Clue {
+    /// Whether both are clues to the same field or difference.
+    fn tells_of(self, other: Clue) -> bool {
+        match (self, other) {
+            (Clue::Text(this) | Clue::Number(this, _), Clue::Text(other) | Clue::Number(other, _)) => this == other,
+            (Clue::Difference(this, _), Clue::Difference(other, _)) => this == other,
+            _ => false,
+        }
+    }
+
     /// Whether `other` says as much or more of the same field.
     fn is_part_of(self, other: Clue) -> bool {
         match (self, other) {

@@ -15,6 +15,8 @@ pub struct Column {
     pub lead: u8,
     /// What tells most of this column's values: the first alone, the second beside the first, and so on. At most `CLUES`.
     pub clues: Vec<Clue>,
+    /// What tells most of them without the first of those. At most `CLUES`.
+    pub further_clues: Vec<Clue>,
     /// At most `RELATIONS`.
     pub relations: Vec<Relation>,
     /// Relations of which now one holds, now another, the commonest first. At most `ALTERNATIVES`.

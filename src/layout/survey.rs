@@ -32,7 +32,7 @@ pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Schema> {
         let mut columns: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
         let (values, numbers) = (Values::new(&table, &columns), Numbers::new(&table, &columns));
         for field in 0..table.width {
-            columns[field].clues = values.clues(field, share);
+            [columns[field].clues, columns[field].further_clues] = values.clues(field, share);
             columns[field].relations = numbers.relations(&columns, field);
             columns[field].alternatives = numbers.alternatives(&columns, field);
             let Column { relations, alternatives, .. } = &mut columns[field];

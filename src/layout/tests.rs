@@ -133,8 +133,20 @@ fn a_column_is_told_by_the_rough_number_of_another() {
         format!("{}.{:06},{}\n", place % 5, place, place / 125_000)
     });
     let column = schemas(rows.collect::<String>().as_bytes())[0].columns[1].clone();
-    let clue = column.clues[0];
-    assert_eq!((clue.source, clue.shift.is_some()), (Source { above: false, field: 0 }, true));
+    let place = Source { above: false, field: 0 };
+    assert!(matches!(column.clues[0], Clue::Number(source, _) if source == place), "{:?}", column.clues);
+}
+
+#[test]
+fn a_column_is_told_by_how_long_something_took() {
+    let rows = (0..3000u64).map(|row| {
+        let (begin, took) = (noise(row) % 40_000, noise(row + 9000) % 4000);
+        let clock = |seconds: u64| format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{},{},{}\n", clock(begin), clock(begin + took), took.ilog2())
+    });
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[2].clone();
+    let ends = [1, 0].map(|field| Source { above: false, field });
+    assert!(matches!(column.clues[0], Clue::Difference(between, _) if between == ends), "{:?}", column.clues);
 }
 
 proptest! {

@@ -11,6 +11,7 @@ mod tests;
 mod weights;
 
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use arithmetic::logarithm;
 pub use codec::{decode, encode};
 pub use distribution::{Distribution, STRETCH_LIMIT};
 use kernels::{Kernel, scalar::Scalar};

@@ -11,7 +11,8 @@ use super::experts::{Experts, FINAL_SETS};
 use super::logistic::{self, Logistic};
 use super::matching::MATCHES;
 use super::mixer::{Mixers, ONE};
-use super::model::{INPUT_ROWS, NETWORK_INPUT};
+use super::model::{INPUT_ROWS, NETWORK_INPUT, NUMBER_INPUTS};
+use super::numbers::GUIDES;
 use super::vector::{Portable, Row, WIDTH};
 
 /// Experts that predict without the others.
@@ -19,7 +20,7 @@ use super::vector::{Portable, Row, WIDTH};
 pub enum Part {
     /// The network alone.
     Network,
-    /// The contexts alone.
+    /// The contexts alone, with what they know of numbers.
     Contexts,
     /// The match models alone.
     Matches,
@@ -38,7 +39,9 @@ impl Part {
     /// The inputs of the last row that it may see.
     fn others(self, is_bit: bool) -> [bool; WIDTH] {
         let (matches, network) = if is_bit { (2 * MATCHES, 2) } else { (MATCHES, 1) };
+        let numbers = if is_bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES };
         std::array::from_fn(|index| match self {
+            _ if numbers.contains(&index) => self.has_contexts(),
             _ if index >= matches + network => true,
             Self::Network => index >= matches,
             Self::Contexts => false,

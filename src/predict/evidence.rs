@@ -2,7 +2,8 @@
 
 use super::matching::MATCHES;
 use super::mixer::{Mixers, Selection};
-use super::model::NETWORK_INPUT;
+use super::model::{NETWORK_INPUT, NUMBER_INPUTS};
+use super::numbers::GUIDES;
 use super::slots::CONTEXTS;
 use super::vector::{Row, WIDTH};
 
@@ -30,11 +31,13 @@ pub enum Expert {
     Match(u8),
     /// The network.
     Network,
+    /// How numbers spread around those that are expected.
+    Numbers,
 }
 
 impl Expert {
     /// Their number.
-    pub const COUNT: usize = CONTEXTS + MATCHES + 1;
+    pub const COUNT: usize = CONTEXTS + MATCHES + 2;
 
     /// All of them, in the order of [`Credit`].
     pub fn all() -> impl Iterator<Item = Self> {
@@ -46,7 +49,8 @@ impl Expert {
         match index {
             _ if index < CONTEXTS => Self::Context(index as u8),
             _ if index < CONTEXTS + MATCHES => Self::Match((index - CONTEXTS) as u8),
-            _ => Self::Network,
+            _ if index == CONTEXTS + MATCHES => Self::Network,
+            _ => Self::Numbers,
         }
     }
 
@@ -56,6 +60,7 @@ impl Expert {
             Self::Context(number) => usize::from(number),
             Self::Match(number) => CONTEXTS + usize::from(number),
             Self::Network => CONTEXTS + MATCHES,
+            Self::Numbers => CONTEXTS + MATCHES + 1,
         }
     }
 }
@@ -104,8 +109,10 @@ impl Evidence<'_> {
                 let shares = &shares[number * per_match..][..per_match];
                 credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
             }
-            let shares = &shares[network..][..per_match];
-            credit.0[Expert::Network.index()] += sign * shares.iter().sum::<i32>();
+            let numbers = if self.is_bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES };
+            for (expert, inputs) in [(Expert::Network, network..network + per_match), (Expert::Numbers, numbers)] {
+                credit.0[expert.index()] += sign * shares[inputs].iter().sum::<i32>();
+            }
         });
     }
 }

@@ -10,6 +10,7 @@ use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES, Match};
 use super::mixer::{Four, Mixers, ONE, Selection};
+use super::numbers::GUIDES;
 use super::slots::{self, CONTEXTS, GROUPS, falling_rates};
 use super::vector::{Row, Vector, WIDTH};
 
@@ -121,12 +122,14 @@ impl Expectations {
         (most >= self.least.chance && self.trust[place] >= self.least.trust).then_some(byte)
     }
 
-    /// The probability in 1/65536 that the expected byte is right; `network` is its log-odds by the network, or 0.
+    /// The probability in 1/65536 that the expected byte is right; `network` is its log-odds by the network, or 0, and
+    /// `guides` those by what guides to numbers say.
     #[inline(always)]
     pub fn predict<V: Vector>(
         &self,
         expected: &mut Expected,
         network: i32,
+        guides: [i32; GUIDES],
         selectors: &Selectors,
         logistic: &Logistic,
     ) -> u16 {
@@ -152,6 +155,7 @@ impl Expectations {
         }
         inputs[groups].0[MATCHES..].fill(0);
         inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
+        inputs[groups].0[MATCHES + 2..MATCHES + 2 + GUIDES].copy_from_slice(&guides);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
         self.maps.refine(cells, [usize::from(*byte), selectors.last_curve], octaves, logistic)
     }

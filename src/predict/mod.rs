@@ -14,6 +14,7 @@ mod logistic;
 mod matching;
 mod mixer;
 mod model;
+mod numbers;
 mod slots;
 mod states;
 mod vector;
@@ -32,6 +33,7 @@ use expected::Least;
 use experts::Experts;
 use matching::Segments;
 use model::{Lane, Model};
+use numbers::Numbers;
 use vector::{Portable, Vector};
 
 /// How much memory the adaptive tables take.
@@ -195,7 +197,7 @@ impl Predictor {
     }
 
     /// About the bytes of memory that every block takes, whatever its tables and length: most are in the two final maps.
-    pub const FIXED_MEMORY: u64 = 29 << 20;
+    pub const FIXED_MEMORY: u64 = (29 << 20) + Numbers::MEMORY;
 
     /// Bytes of memory that a block of `length` bytes takes in tables and for itself, beside [`Self::FIXED_MEMORY`].
     pub fn memory(tables: Tables, length: usize) -> u64 {

@@ -1,5 +1,7 @@
 //! What lanes remember, what they share, and how the two make the probability of a decision.
 
+use std::ops::Range;
+
 use crate::Result;
 use crate::layout::{Cursor, Layout};
 use crate::net::Distribution;
@@ -11,6 +13,7 @@ use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
 use super::mixer::{Mixers, ONE, Selection};
+use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
 use super::states::StateMaps;
 use super::vector::{Row, Vector, WIDTH};
@@ -24,6 +27,8 @@ pub struct Model {
     expectations: Option<Expectations>,
     slots: Slots,
     states: StateMaps,
+    /// For delimited text.
+    numbers: Option<Numbers>,
     match_tables: [MatchTable; MATCHES],
     /// Groups of sixteen contexts.
     groups: usize,
@@ -43,6 +48,7 @@ pub struct Lane {
     pub cursor: Cursor,
     trail: Trail,
     matches: [Match; MATCHES],
+    outlook: Outlook,
     /// The hashes of the coming byte's contexts.
     hashes: [u64; CONTEXTS],
     /// The byte that is expected; where bits are coded, it was not the right one.
@@ -68,6 +74,8 @@ pub const INPUT_ROWS: usize = 3 * GROUPS + 1;
 /// The network's inputs in the last row, after two of each match model; the bias follows.
 pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
+/// The inputs of what guides to numbers say, in the same row.
+pub const NUMBER_INPUTS: Range<usize> = BIAS_INPUT + 1..BIAS_INPUT + 1 + GUIDES;
 
 impl Model {
     /// Bytes that tables take for each line.
@@ -96,6 +104,7 @@ impl Model {
                 .map(|least| Expectations::new(groups * WIDTH, least, experts.byte_selector_sizes(), logistic)),
             slots: Slots::new(groups, bits, experts.count_limit()),
             states: StateMaps::new(state_groups),
+            numbers: (experts == Experts::Rows).then(Numbers::new),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
             groups,
             weighed_groups,
@@ -160,10 +169,11 @@ impl Model {
     ) -> Result<bool> {
         let Some(expectations) = &self.expectations else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
+        let guides = lane.outlook.stretch_byte(byte);
         let classes = lane.matches.each_ref().map(Match::class);
         let selectors = lane.trail.byte_selectors(byte, classes);
         let expected = &mut lane.present.expected;
-        let probability = expectations.predict::<V>(expected, network, &selectors, self.logistic);
+        let probability = expectations.predict::<V>(expected, network, guides, &selectors, self.logistic);
         code.answer(Decision::Byte(byte), probability, &expectations.evidence(expected, &selectors))
     }
 
@@ -204,7 +214,7 @@ impl Model {
         bit_index: usize,
     ) -> u16 {
         let logistic = self.logistic;
-        let others = self.others(&lane.matches, network, partial, bit_index);
+        let others = self.others(&lane.matches, &lane.outlook, network, partial, bit_index);
         let classes = lane.matches.each_ref().map(Match::class);
         let excluding = lane.excluded.is_some_and(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
         let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
@@ -247,6 +257,7 @@ impl Model {
     fn others(
         &self,
         matches: &[Match; MATCHES],
+        outlook: &Outlook,
         network: Option<&Distribution>,
         partial: usize,
         bit_index: usize,
@@ -263,6 +274,7 @@ impl Model {
             inputs[NETWORK_INPUT + 1] = (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4;
         }
         inputs[BIAS_INPUT] = 256;
+        inputs[NUMBER_INPUTS].copy_from_slice(&outlook.stretch(partial));
         Row(inputs)
     }
 
@@ -296,7 +308,8 @@ impl Lane {
         trail.contexts(GROUPS, &mut hashes);
         hashes[MATCH_CONTEXT] = trail.match_context([None; MATCHES], 0);
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
-        Self { cursor, trail, matches, hashes, excluded: None, present: Present::default() }
+        let outlook = Outlook::default();
+        Self { cursor, trail, matches, outlook, hashes, excluded: None, present: Present::default() }
     }
 
     /// Takes note of the byte before `end`; the lane's segment of `block` is `start..end`.
@@ -306,6 +319,9 @@ impl Lane {
         let byte = block[end - 1];
         self.cursor.advance(history);
         self.trail.advance(&self.cursor, history);
+        if let Some(numbers) = &mut model.numbers {
+            numbers.advance(&mut self.outlook, &self.trail, byte);
+        }
         let keys = self.trail.match_keys(history);
         for (table, &key) in model.match_tables.iter().zip(&keys) {
             table.prefetch(key);

@@ -74,6 +74,12 @@ impl Guess {
         Some(mix(mix(field as u64, state << 16 | expected), offset as u64))
     }
 
+    /// The predicted value.
+    #[inline(always)]
+    pub fn value(&self) -> Option<i64> {
+        (self.length > 0).then_some(self.value)
+    }
+
     /// The predicted value to five significant bits, or exactly if it is small.
     #[inline(always)]
     pub fn size(&self) -> Option<u64> {

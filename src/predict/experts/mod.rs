@@ -13,6 +13,7 @@ use super::mixer::{FOURS, Four, SELECTORS};
 use super::slots::CONTEXTS;
 use super::vector::WIDTH;
 use records::RecordTrail;
+pub use rows::NumberField;
 use rows::{PLACES, RowTrail};
 use text::TextTrail;
 
@@ -269,6 +270,12 @@ impl Trail {
         }
     }
 
+    /// What is remembered of delimited text.
+    #[inline(always)]
+    pub fn rows(&self) -> Option<&RowTrail> {
+        if let Part::Rows(row) = &self.part { Some(row) } else { None }
+    }
+
     /// The last byte, 0 at the start.
     #[inline(always)]
     pub fn previous(&self) -> usize {
@@ -286,7 +293,7 @@ fn hash_keys(keys: &[u64; WIDTH], number: u64, hashes: &mut [u64]) {
 
 /// A hash of two values whose upper bits are well spread.
 #[inline(always)]
-fn mix(first: u64, second: u64) -> u64 {
+pub fn mix(first: u64, second: u64) -> u64 {
     let product = (first.rotate_left(25) ^ second).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     product ^ product >> 32
 }

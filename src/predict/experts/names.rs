@@ -66,6 +66,7 @@ impl Expert {
     pub fn describe(self, layout: &Layout, field: usize) -> String {
         let number = match self {
             Self::Network => return "the network".to_owned(),
+            Self::Numbers => return "how far such numbers lie from what is expected".to_owned(),
             Self::Match(number) => return MATCHES[usize::from(number)].to_owned(),
             Self::Context(number) => usize::from(number),
         };
@@ -91,8 +92,8 @@ fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
         Clue::Number(source, _) => format!("roughly {source}"),
         Clue::Difference([first, second], _) => format!("roughly {first} - {second}"),
     };
-    let clues = |count: usize| {
-        let names: Vec<String> = column.clues.get(..count)?.iter().map(name).collect();
+    let clues = |clues: &[Clue], count: usize| {
+        let names: Vec<String> = clues.get(..count)?.iter().map(name).collect();
         Some(format!("the field so far and {}", names.join(", ")))
     };
     match number {
@@ -102,9 +103,11 @@ fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
         }
         2 | 4 => relation(1),
         10 | 15 => relation(0),
-        11 => clues(3),
-        12 => clues(1),
-        13 => clues(2),
+        1 => clues(&column.further_clues, 1),
+        3 => clues(&column.further_clues, 2),
+        11 => clues(&column.clues, 3),
+        12 => clues(&column.clues, 1),
+        13 => clues(&column.clues, 2),
         _ => None,
     }
 }

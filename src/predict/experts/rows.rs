@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::layout::{ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow, significant,
+use crate::layout::{
+    ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow, significant,
 };
 
 use super::super::vector::WIDTH;
@@ -22,10 +23,8 @@ pub struct RowTrail {
     schema: usize,
     /// The numbers of finished fields, where they have one.
     numbers: Finished<Option<i64>>,
-    /// What the clues to the field's column say.
-    clues: [u64; CLUES],
-    /// How many of them there are.
-    clue_count: usize,
+    /// What the clues to the field's column say, and the further ones.
+    clues: [Said; 2],
     /// What the column's relations say of this field.
     guesses: [Guess; RELATIONS],
     /// What those relations say of which now one holds, now another.
@@ -50,11 +49,27 @@ pub struct RowTrail {
     order: Order,
 }
 
+/// A field that is about to begin, as far as its number is concerned.
+pub struct NumberField<'a> {
+    /// The number of the field and its table.
+    pub number: usize,
+    pub column: &'a Column,
+    /// What relations expect, or else the value above.
+    pub expected: [Option<i64>; RELATIONS],
+}
+
 /// Something of each of the record's finished fields, and of the previous record's.
 #[derive(Clone, Debug, Default)]
 struct Finished<T> {
     here: Vec<T>,
     above: Vec<T>,
+}
+
+/// What a chain of clues says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    values: [u64; CLUES],
+    count: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,12 +149,14 @@ impl RowTrail {
     fn open_field(&mut self) {
         self.float = FloatDigits::default();
         self.guesses = [Guess::default(); RELATIONS];
-        (self.choices, self.clue_count) = (0, 0);
+        self.choices = 0;
+        self.clues = [Said::default(); 2];
         let schemas = Arc::clone(&self.schemas);
         let Some(column) = schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else { return };
-        for (said, &clue) in self.clues.iter_mut().zip(&column.clues) {
-            *said = clue_said(clue, &self.values, &self.numbers);
-            self.clue_count += 1;
+        for (said, clues) in self.clues.iter_mut().zip([&column.clues, &column.further_clues]) {
+            for &clue in clues.iter().take(CLUES) {
+                said.push(clue_said(clue, &self.values, &self.numbers));
+            }
         }
         let number = |source: Source| self.numbers.get(source).flatten();
         for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
@@ -159,6 +176,35 @@ impl RowTrail {
         self.schemas.get(self.schema)?.columns.get(field)
     }
 
+    /// The column of the present field.
+    #[inline(always)]
+    pub fn present_column(&self) -> Option<&Column> {
+        self.column(self.field)
+    }
+
+    /// Bytes of the present field so far.
+    #[inline(always)]
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The number of the field that ended last, if it has one.
+    #[inline(always)]
+    pub fn ended_number(&self) -> Option<i64> {
+        self.numbers.here.last().or(self.numbers.above.last()).copied().flatten()
+    }
+
+    /// The present field, if its column is known.
+    #[inline(always)]
+    pub fn number_field(&self) -> Option<NumberField<'_>> {
+        let column = self.present_column()?;
+        let above = self.numbers.get(Source { above: true, field: self.field as u16 }).flatten();
+        let [first, second] = self.guesses.each_ref().map(Guess::value);
+        let number = self.schema << 10 | self.field;
+        let expected = [first.or(above), second.or(above.filter(|_| first.is_some()))];
+        Some(NumberField { number, column, expected })
+    }
+
     /// The hash of a field's value, 0 if there is none.
     #[inline(always)]
     fn value(&self, source: Source) -> u64 {
@@ -167,12 +213,8 @@ impl RowTrail {
 
     /// The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
     #[inline(always)]
-    fn clue_keys(&self) -> [Option<u64>; CLUES] {
-        let mut hash = self.prefix;
-        std::array::from_fn(|index| {
-            hash = mix(hash, self.clues[index]);
-            (index < self.clue_count).then_some(hash)
-        })
+    fn clue_keys(&self) -> [[Option<u64>; CLUES]; 2] {
+        self.clues.each_ref().map(|said| said.keys(self.prefix))
     }
 
     /// The contexts of the alternatives, if the column has any: what each that still agrees expects, and the first that does.
@@ -215,7 +257,7 @@ impl RowTrail {
     /// The field so far, the field to the left, and what the first clue says.
     #[inline(always)]
     pub fn more_sets(&self) -> [u64; 3] {
-        let clue = if self.clue_count > 0 { self.clues[0] } else { 0 };
+        let clue = self.clues[0].first();
         [self.prefix, self.left(1), mix(self.field as u64, clue)]
     }
 
@@ -254,12 +296,12 @@ impl RowTrail {
             let key = second.key(self.field, self.offset).unwrap_or(mix(5, order(6)));
             [key, second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size))]
         });
-        let [one, two, three] = self.clue_keys();
+        let [[one, two, three], [further, further_two, _]] = self.clue_keys();
         [
             0,
-            order(3),
+            further.unwrap_or(order(3)),
             choices[0],
-            self.prefix,
+            further_two.unwrap_or(self.prefix),
             choices[1],
             mix(self.prefix, self.equal),
             with_left,
@@ -291,6 +333,30 @@ impl RowTrail {
     #[inline(always)]
     fn same_above(&self) -> u64 {
         self.value(Source { above: true, field: self.field as u16 })
+    }
+}
+
+impl Said {
+    #[inline(always)]
+    fn push(&mut self, value: u64) {
+        self.values[self.count] = value;
+        self.count += 1;
+    }
+
+    /// What the first one says, 0 if there is none.
+    #[inline(always)]
+    fn first(&self) -> u64 {
+        if self.count > 0 { self.values[0] } else { 0 }
+    }
+
+    /// The hashes of `key` and the first one, two and three, as far as there are so many.
+    #[inline(always)]
+    fn keys(&self, key: u64) -> [Option<u64>; CLUES] {
+        let mut hash = key;
+        std::array::from_fn(|index| {
+            hash = mix(hash, self.values[index]);
+            (index < self.count).then_some(hash)
+        })
     }
 }
 

@@ -1,0 +1,198 @@
+//! From the part of a number that is written to the values that it may still have.
+
+use crate::layout::{Format, parse_time};
+
+/// What may come next in a number: a minus, a point, a digit, or its end.
+pub const SYMBOLS: usize = 13;
+pub const MINUS: usize = 0;
+pub const POINT: usize = 1;
+pub const ZERO: usize = 2;
+pub const END: usize = 12;
+
+/// Most digits that are followed.
+const DIGITS_MOST: u32 = 15;
+/// Bytes of a whole date and time.
+const TIME: usize = 19;
+/// Where the clock begins in it.
+const CLOCK: usize = 11;
+/// Seconds of a day.
+const DAY: i64 = 86400;
+/// Seconds that the digits of the clock count, by place.
+const CLOCK_UNITS: [i64; 8] = [36000, 3600, 0, 600, 60, 0, 10, 1];
+
+/// The number so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Digits {
+    /// Whether it is written as expected.
+    is_sound: bool,
+    negative: bool,
+    /// All digits, without the point.
+    value: i64,
+    /// How many those are.
+    count: u32,
+    /// Digits after the point, if there is one.
+    decimals: Option<u32>,
+    /// A time's bytes, how many there are, and what is known of its value: its bounds.
+    text: [u8; TIME],
+    length: usize,
+    bounds: [i64; 2],
+}
+
+impl Digits {
+    /// A number of which nothing is written yet.
+    pub fn begin() -> Self {
+        Self { is_sound: true, bounds: [0, DAY], ..Self::default() }
+    }
+
+    /// How many digits stand before the point.
+    pub fn whole(&self) -> u32 {
+        self.count - self.decimals.unwrap_or(0)
+    }
+
+    /// Takes note of a byte; true if it ended the number.
+    #[inline(always)]
+    pub fn advance(&mut self, byte: u8, format: &Format) -> bool {
+        if !self.is_sound {
+            return false;
+        }
+        match format {
+            Format::Text => self.is_sound = false,
+            Format::Number { .. } => return self.advance_number(byte),
+            Format::Time { sample } => self.advance_time(byte, sample.as_bytes()),
+        }
+        false
+    }
+
+    #[inline(always)]
+    fn advance_number(&mut self, byte: u8) -> bool {
+        match byte {
+            b'0'..=b'9'
+                if self.count < DIGITS_MOST && (self.value > 0 || self.count == 0 || self.decimals.is_some()) =>
+            {
+                self.value = self.value * 10 + i64::from(byte - b'0');
+                self.count += 1;
+                self.decimals = self.decimals.map(|decimals| decimals + 1);
+            }
+            b'.' if self.decimals.is_none() && self.count > 0 => self.decimals = Some(0),
+            b'-' if self.count == 0 && !self.negative => self.negative = true,
+            b'0'..=b'9' | b'.' | b'-' => self.is_sound = false,
+            _ => {
+                self.is_sound = false;
+                return self.count > 0;
+            }
+        }
+        false
+    }
+
+    #[inline(always)]
+    fn advance_time(&mut self, byte: u8, sample: &[u8]) {
+        let like = sample.get(self.length).copied().unwrap_or(0);
+        if self.length >= TIME || byte.is_ascii_digit() != like.is_ascii_digit() {
+            self.is_sound = false;
+            return;
+        }
+        self.text[self.length] = byte;
+        let start = if sample.len() == TIME { CLOCK } else { 0 };
+        if let Some(&unit) = self.length.checked_sub(start).and_then(|place| CLOCK_UNITS.get(place))
+            && unit > 0
+            && byte.is_ascii_digit()
+        {
+            let least = self.bounds[0] + i64::from(byte - b'0') * unit;
+            self.bounds = [least, self.bounds[1].min(least + unit)];
+        }
+        self.length += 1;
+        if self.length == start {
+            let day = parse_time(&self.text[..10], &sample[..10]);
+            self.is_sound = day.is_some();
+            self.bounds = day.map_or([0; 2], |day| [day, day + DAY]);
+        }
+    }
+
+    /// The weight of each symbol that may come next, `below` being that of all values below one. `longest` is how many
+    /// digits there are before the point at most. Nothing where no number goes on.
+    #[inline(always)]
+    pub fn weights(&self, format: &Format, longest: u32, below: impl Fn(i64) -> u32) -> Option<[u32; SYMBOLS]> {
+        if !self.is_sound {
+            return None;
+        }
+        match format {
+            Format::Text => None,
+            Format::Number { least, most } => {
+                Some(self.number_weights((*least).min(9).into(), (*most).min(9).into(), longest, below))
+            }
+            Format::Time { sample } => self.time_weights(sample.len(), below),
+        }
+    }
+
+    #[inline(always)]
+    fn number_weights(&self, least: u32, most: u32, longest: u32, below: impl Fn(i64) -> u32) -> [u32; SYMBOLS] {
+        // Of a negative number the size is looked at.
+        let up_to = |size: i64| if self.negative { below(1).saturating_sub(below(1 - size)) } else { below(size) };
+        let between = |start: i64, end: i64| up_to(end).saturating_sub(up_to(start));
+        let mut weights = [0; SYMBOLS];
+        let power = |places: u32| 10i64.pow(places.min(18));
+        let mut add_digits = |first: i64, unit: i64| {
+            let start = self.value.saturating_mul(10);
+            let bound = |digit: i64| start.saturating_add(digit).saturating_mul(unit);
+            let mut before = up_to(bound(first));
+            for digit in first..10 {
+                let next = up_to(bound(digit + 1));
+                weights[ZERO + digit as usize] += next.saturating_sub(before);
+                before = next;
+            }
+        };
+        match self.decimals {
+            Some(decimals) => {
+                let left = most.saturating_sub(decimals);
+                if left > 0 {
+                    add_digits(0, power(left - 1));
+                }
+                if decimals >= least.max(1) {
+                    let exact = self.value.saturating_mul(power(left));
+                    weights[END] = between(exact, exact.saturating_add(1));
+                }
+            }
+            None => {
+                if self.count == 0 {
+                    add_digits(0, power(most));
+                    (1..longest).for_each(|further| add_digits(1, power(most + further)));
+                    weights[MINUS] = if self.negative { 0 } else { below(0) };
+                    return weights;
+                }
+                if self.value > 0 {
+                    (0..longest.saturating_sub(self.count)).for_each(|further| add_digits(0, power(most + further)));
+                }
+                let exact = self.value.saturating_mul(power(most));
+                let after = exact.saturating_add(i64::from(least == 0));
+                weights[END] = if least == 0 { between(exact, after) } else { 0 };
+                if most > 0 {
+                    weights[POINT] = between(after, exact.saturating_add(power(most)));
+                }
+            }
+        }
+        weights
+    }
+
+    #[inline(always)]
+    fn time_weights(&self, length: usize, below: impl Fn(i64) -> u32) -> Option<[u32; SYMBOLS]> {
+        let start = match length {
+            TIME => CLOCK,
+            8 => 0,
+            _ => return None,
+        };
+        let unit = CLOCK_UNITS.get(self.length.checked_sub(start)?).copied().filter(|&unit| unit > 0)?;
+        let [least, most] = self.bounds;
+        let mut weights = [0; SYMBOLS];
+        let mut before = below(least);
+        for digit in 0..10 {
+            let end = (least + (digit + 1) * unit).min(most);
+            let next = below(end);
+            weights[ZERO + digit as usize] = next.saturating_sub(before);
+            before = next;
+            if end == most {
+                break;
+            }
+        }
+        Some(weights)
+    }
+}

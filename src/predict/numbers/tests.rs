@@ -1,0 +1,76 @@
+use super::*;
+
+/// The odds, by the first guide, that each of some bytes comes next in a number of `format` of which `written` stands there,
+/// where `expected` was missed by `missed` before.
+fn odds_of(format: Format, written: &[u8], expected: i64, missed: &[i64], bytes: &[u8]) -> Vec<i32> {
+    let column = Column { format, ..Column::default() };
+    let field = NumberField { number: 3, column: &column, expected: [Some(expected), None] };
+    let (mut numbers, mut outlook) = (Numbers::new(), Outlook::default());
+    numbers.styles[3] = Style { longest: 3, end: b',' };
+    for difference in missed {
+        numbers.begin(&mut outlook, Some(expected + difference), Some(NumberField { ..field }));
+    }
+    numbers.begin(&mut outlook, None, Some(field));
+    written.iter().for_each(|&byte| numbers.follow(&mut outlook, byte, &column.format));
+    numbers.weigh(&mut outlook, &column);
+    bytes.iter().map(|&byte| outlook.stretch_byte(byte)[0]).collect()
+}
+
+#[test]
+fn a_number_close_to_what_is_expected_is_likely_across_a_carry() {
+    let price = || Format::Number { least: 2, most: 2 };
+    let missed = [-3, 2, 1, -2, 4, 0, -1, 3].repeat(50);
+    // 99.98 is expected: 99.9… and 100.0… are likely, in this order; 98 and 101 are not.
+    let first = odds_of(price(), b"", 9998, &missed, b"91-8");
+    assert!(first[0] > 0 && first[1] > -1200 && first[2] < -1000 && first[3] < -1000, "{first:?}");
+    let second = odds_of(price(), b"1", 9998, &missed, b"0.,1");
+    assert!(second[0] > 1000 && second[1..].iter().all(|&odds| odds < -1000), "{second:?}");
+    let last = odds_of(price(), b"100.00", 9998, &missed, b",0");
+    assert!(last[0] > 1000 && last[1] < -1000, "{last:?}");
+}
+
+#[test]
+fn a_time_is_expected_by_the_clock() {
+    let format = || Format::Time { sample: "2020-03-01 00:20:18".into() };
+    let column = Column { format: format(), ..Column::default() };
+    let expected = column.parse(b"2020-03-01 23:59:30").unwrap();
+    let missed: Vec<i64> = (0..600).map(|step| step % 60).collect();
+    let next = odds_of(format(), b"2020-03-02 ", expected, &missed, b"012");
+    assert!(next[0] > 1000 && next[1] < -1000 && next[2] < -1000, "{next:?}");
+    let minute = odds_of(format(), b"2020-03-01 23:", expected, &missed, b"56");
+    assert!(minute[0] > 1000 && minute[1] < -1000, "{minute:?}");
+    assert_eq!(odds_of(format(), b"2020-03", expected, &missed, b"-"), [0]);
+}
+
+#[test]
+fn the_bits_of_a_byte_have_the_odds_of_the_byte() {
+    let format = Format::Number { least: 0, most: 2 };
+    let column = Column { format, ..Column::default() };
+    let mut numbers = Numbers::new();
+    let mut outlook = Outlook::default();
+    numbers.styles[0] = Style { longest: 2, end: b'}' };
+    let field = || NumberField { number: 0, column: &column, expected: [Some(1234), None] };
+    (0..100).for_each(|step| numbers.begin(&mut outlook, Some(1000 + step * 7 % 500), Some(field())));
+    numbers.weigh(&mut outlook, &column);
+    let chance = |odds: i32| 1.0 / (1.0 + (-f64::from(odds) / 256.0).exp2());
+    for byte in *b"-.0159}" {
+        let mut product = 1.0;
+        let mut node = 1;
+        for place in (0..8).rev() {
+            let bit = usize::from(byte >> place & 1);
+            let one = chance(outlook.stretch(node)[0]);
+            product *= if bit == 1 { one } else { 1.0 - one };
+            node = 2 * node + bit;
+        }
+        let whole = chance(outlook.stretch_byte(byte)[0]);
+        assert!((product / whole - 1.0).abs() < 0.05, "{byte}: {product} and {whole}");
+    }
+}
+
+#[test]
+fn what_is_no_number_is_not_followed() {
+    let format = || Format::Number { least: 0, most: 2 };
+    for odd in [&b"x"[..], b"1x", b"007", b"1.2.3", b"--1", b"1234567890123456789"] {
+        assert_eq!(odds_of(format(), odd, 100, &[0], b"0"), [0], "{}", odd.escape_ascii());
+    }
+}
