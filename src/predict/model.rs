@@ -303,7 +303,7 @@ fn final_contexts(trail: &Trail, partial: usize) -> [usize; 2] {
 impl Lane {
     /// A lane at its beginning.
     pub fn new(layout: &Layout) -> Self {
-        let trail = Trail::new(layout);
+        let mut trail = Trail::new(layout);
         let mut hashes = [0; CONTEXTS];
         trail.contexts(GROUPS, &mut hashes);
         hashes[MATCH_CONTEXT] = trail.match_context([None; MATCHES], 0);

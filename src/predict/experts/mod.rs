@@ -1,7 +1,9 @@
 //! What each layout's experts look at: the contexts' hashes, the match models' keys, the mixers' selectors.
 
+mod followers;
 mod guess;
 mod names;
+mod nesting;
 mod records;
 mod rows;
 mod text;
@@ -39,6 +41,8 @@ pub enum Experts {
 pub struct Trail {
     /// The last eight bytes, the latest lowest.
     last: u64,
+    /// What the match models predict, the one of the longest repeats first; 0 if nothing.
+    guess: u8,
     part: Part,
 }
 
@@ -83,7 +87,7 @@ impl Experts {
     /// Weight sets of each mixer.
     pub fn selector_sizes(self) -> [Four<usize>; FOURS] {
         match self {
-            Experts::Text => [[256 + 8, 256 * 8, 16 * 16, 2 * 256], [2048, 1024, 256, 2048]],
+            Experts::Text => [[256 + 8, 256 * 8, 16 * 16, 2 * 256], [2048; SELECTORS]],
             Experts::Records => [[256 + 8, 256 * 8, 16 * 16, 2048], [2048, 2048, 2048, 2048]],
             Experts::Rows => [[2 * PLACES, 256 + 8, 16 * 16, 2048], [2048, 2048, 1024, 1024]],
         }
@@ -105,7 +109,7 @@ impl Trail {
             Layout::Records { length } => Part::Records(RecordTrail::new(usize::from(*length))),
             Layout::Delimited { schemas, .. } => Part::Rows(Box::new(RowTrail::new(schemas))),
         };
-        Self { last: 0, part }
+        Self { last: 0, guess: 0, part }
     }
 
     /// Takes note of the last byte of `history`, after the cursor did.
@@ -114,7 +118,7 @@ impl Trail {
         let Some(&byte) = history.last() else { return };
         self.last = self.last << 8 | u64::from(byte);
         match (&mut self.part, cursor.structure()) {
-            (Part::Text(text), _) => text.advance(history, byte),
+            (Part::Text(text), _) => text.advance(history, self.last),
             (Part::Records(records), _) => records.advance(history),
             (Part::Rows(row), Structure::Rows(rows)) => row.advance(rows, cursor, history, byte),
             (Part::Rows(_), _) => {}
@@ -141,12 +145,13 @@ impl Trail {
         }
     }
 
-    /// The hash of context [`MATCH_CONTEXT`]: what the match models predict, and the first one's class.
+    /// Takes note of what the match models predict and of the first one's class. Gives the hash of context [`MATCH_CONTEXT`].
     #[inline(always)]
-    pub fn match_context(&self, predicted: [Option<u8>; MATCHES], class: usize) -> u64 {
+    pub fn match_context(&mut self, predicted: [Option<u8>; MATCHES], class: usize) -> u64 {
+        self.guess = predicted.into_iter().flatten().next().unwrap_or(0);
         let guess = |index: usize| predicted[index].map_or(256, u64::from);
         let key = match &self.part {
-            Part::Text(_) => guess(0) << 32 | guess(2) << 16 | class as u64,
+            Part::Text(_) => guess(0).min(guess(1)) << 32 | guess(2) << 16 | class as u64,
             Part::Records(_) => guess(0) << 32 | guess(1) << 16 | class as u64,
             Part::Rows(_) => guess(2) << 16 | guess(0).min(guess(1)),
         };
@@ -203,8 +208,8 @@ impl Trail {
         let hashed = |key: u64, bits: u32| (mix(key, 1) >> (64 - bits)) as usize;
         match &self.part {
             Part::Text(text) => {
-                let [word, key] = text.more_sets();
-                [hashed(self.last & 0xFFFF, 11), hashed(word, 10), text.bounded_column(), hashed(key, 11)]
+                let [kinds, marks, key] = text.more_sets();
+                [hashed(self.last & 0xFFFF, 11), hashed(kinds, 11), hashed(marks, 11), hashed(key, 11)]
             }
             Part::Records(records) => {
                 let column = records.column() as u64;
@@ -264,7 +269,7 @@ impl Trail {
     #[inline(always)]
     pub fn final_curve(&self) -> usize {
         match &self.part {
-            Part::Text(_) => self.previous(),
+            Part::Text(_) => usize::from(self.guess),
             Part::Records(records) => records.above(),
             Part::Rows(row) => row.field_class(),
         }

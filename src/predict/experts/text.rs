@@ -1,7 +1,9 @@
 //! Text without records: words, lines, keys and tokens.
 
 use super::super::vector::WIDTH;
+use super::followers::Followers;
 use super::mix;
+use super::nesting::Nesting;
 
 /// What the experts on text remember.
 #[derive(Clone, Debug, Default)]
@@ -26,26 +28,41 @@ pub struct TextTrail {
     /// The byte above the coming one in the line before, and the one after that; 0 if there is none.
     above: [u8; 2],
     column: usize,
+    /// Hash of the line so far with runs of digits collapsed, 0 at its start.
+    line_shape: u64,
+    /// The kinds of the last eight bytes, and the last eight that were of no word, the latest lowest.
+    kinds: u64,
+    marks: u64,
+    nesting: Nesting,
+    followers: Followers,
 }
 
 impl TextTrail {
-    /// Takes note of the last byte of `history`, which is `byte`.
+    /// Takes note of the last byte of `history`, which is the lowest of `last`.
     #[inline(always)]
-    pub fn advance(&mut self, history: &[u8], byte: u8) {
+    pub fn advance(&mut self, history: &[u8], last: u64) {
+        let [byte, previous, ..] = last.to_le_bytes();
+        let shaped = if byte.is_ascii_digit() { b'0' } else { byte };
+        let collapsed = byte.is_ascii_digit() && previous.is_ascii_digit();
         if byte.is_ascii_alphanumeric() || byte >= 128 {
             self.word_length += 1;
             self.word = mix(self.word.max(1), u64::from(byte.to_ascii_lowercase()));
-            let shaped = if byte.is_ascii_digit() { b'0' } else { byte };
-            if shaped != b'0' || !history[..history.len() - 1].last().is_some_and(u8::is_ascii_digit) {
+            if !collapsed {
                 self.shape = mix(self.shape.max(1), u64::from(shaped));
             }
         } else {
             self.word_length = 0;
             self.end_word(byte);
+            self.marks = self.marks << 8 | u64::from(byte);
         }
         if byte == b'\n' {
-            (self.line_before, self.line, self.head) = (self.line, history.len(), 0);
+            (self.line_before, self.line, self.head, self.line_shape) = (self.line, history.len(), 0, 0);
+        } else if !collapsed {
+            self.line_shape = mix(self.line_shape.max(1), u64::from(shaped));
         }
+        self.kinds = self.kinds << 8 | u64::from(kind(byte));
+        self.nesting.advance(byte, previous, self.key);
+        self.followers.advance(last);
         self.column = history.len() - self.line;
         let place = self.line_before + self.column;
         let within = |place: usize| if place < self.line { history[place] } else { 0 };
@@ -91,15 +108,15 @@ impl TextTrail {
             order(4),
             order(5),
             order(6),
-            order(8),
+            mix(self.followers.of_three(last), order(1)),
             mix(self.word, order(1)),
             mix(self.word, self.words[0]),
-            mix(mix(self.word, self.words[0]), self.words[1]),
+            self.kinds,
             mix(self.word, self.key),
-            self.match_key(),
-            mix(self.word, mix(self.shapes[0], self.shapes[1])),
+            self.line_shape,
+            mix(self.nesting.within(), if self.nesting.name() == 0 { self.word } else { self.nesting.name() }),
             (self.bounded_column() as u64) << 16 | above << 8 | above_next,
-            above << 16 | above_next << 8 | order(1),
+            mix(self.marks & 0xFF_FFFF, order(1)),
             mix(self.word, self.head),
         ]
     }
@@ -110,21 +127,21 @@ impl TextTrail {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
         let [above, above_next] = self.above.map(u64::from);
         [
-            order(3) >> 8,
-            order(4) >> 8,
-            last & 0xFF00FF,
+            last,
+            mix(mix(self.word, self.words[0]), self.words[1]),
+            mix(self.followers.of_one(last), order(1)),
             order(1),
-            mix(self.words[0], order(1)),
+            self.match_key(),
             mix(self.key, order(3)),
             mix(self.head, (self.bounded_column() as u64) << 8 | order(1)),
-            order(7),
+            mix(self.marks & 0xFFFF_FFFF, self.word),
             mix(self.words[0], self.words[1]),
             mix(mix(self.word, self.words[1]), 1),
-            mix(self.word, order(3)),
+            mix(self.kinds & 0xFFFF_FFFF_FFFF, order(2)),
             mix(self.shape, mix(self.shapes[0], mix(self.shapes[1], self.shapes[2]))),
-            last & 0xFFFF_FF00_FF00 | 1,
-            last & 0xF0F0_F0FF,
-            mix(self.key, mix(self.word, self.words[0])),
+            mix(self.word, mix(self.shapes[0], self.shapes[1])),
+            0,
+            mix(self.nesting.within(), order(2)),
             mix(above << 8 | above_next, order(2)),
         ]
     }
@@ -154,15 +171,26 @@ impl TextTrail {
         (self.word_length.min(7) * 8 + before) * 4 + above
     }
 
-    /// The word so far and the key.
+    /// The kinds of the last three bytes, the last two marks, the key.
     #[inline(always)]
-    pub fn more_sets(&self) -> [u64; 2] {
-        [self.word, self.key]
+    pub fn more_sets(&self) -> [u64; 3] {
+        [self.kinds & 0xFF_FFFF, self.marks & 0xFFFF, self.key]
     }
 
     /// The column, at most 255.
     #[inline(always)]
     pub fn bounded_column(&self) -> usize {
         self.column.min(255)
+    }
+}
+
+/// What kind of byte it is: a small letter or a byte from 128, a capital, a digit, or itself.
+#[inline(always)]
+fn kind(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | 128.. => b'a',
+        b'A'..=b'Z' => b'A',
+        b'0'..=b'9' => b'0',
+        _ => byte,
     }
 }
