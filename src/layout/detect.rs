@@ -10,7 +10,9 @@ const LINES_LEAST: usize = 3;
 /// Longer lines on average are no records.
 const LINE_LENGTH: usize = 1 << 12;
 /// Delimiters, likeliest first: a tie goes to the earlier.
-const DELIMITERS: [u8; 8] = *b",\t;|\x01:= ";
+const DELIMITERS: [u8; 5] = *b",\t;|\x01";
+/// What also stands within fields, of prose, logs and times: taken only where none of the others makes a table.
+const INNER_DELIMITERS: [u8; 3] = *b":= ";
 
 pub fn detect(sample: &[u8]) -> Layout {
     if is_binary(sample) {
@@ -21,17 +23,23 @@ pub fn detect(sample: &[u8]) -> Layout {
         return Layout::Plain;
     }
     let quote = quote(&lines);
-    let mut best = (0, None);
-    for delimiter in DELIMITERS {
-        let score = regularity(&lines, delimiter, quote);
-        if score > best.0 {
-            best = (score, Some(delimiter));
-        }
-    }
-    match best.1 {
+    let best_of = |delimiters: &[u8]| {
+        let scores = delimiters.iter().rev().map(|&delimiter| (regularity(&lines, delimiter, quote), delimiter));
+        scores.filter(|(score, _)| *score > 0).max_by_key(|(score, _)| *score).map(|(_, delimiter)| delimiter)
+    };
+    let best = match are_objects(&lines) {
+        true => best_of(&[&DELIMITERS[..], &INNER_DELIMITERS].concat()),
+        false => best_of(&DELIMITERS).or_else(|| best_of(&INNER_DELIMITERS)),
+    };
+    match best {
         Some(delimiter) => Layout::Delimited { delimiter, quote, schemas: survey(sample, delimiter, quote) },
         None => Layout::Plain,
     }
+}
+
+/// Whether the lines are JSON objects, whose colons part keys and values.
+fn are_objects(lines: &[&[u8]]) -> bool {
+    lines.iter().filter(|line| line.starts_with(b"{")).count() * 2 > lines.len()
 }
 
 /// The sample's lines without their line feeds; the last one, which may be cut off, only if it ends with one.
@@ -47,8 +55,7 @@ fn regularity(lines: &[&[u8]], delimiter: u8, quote: Option<u8>) -> usize {
     let counts: Vec<usize> = lines.iter().map(|line| count(line, delimiter, quote)).collect();
     let alike = counts.windows(2).filter(|pair| pair[0] == pair[1] && pair[0] > 0).count();
     let fields = counts.iter().sum::<usize>() / counts.len();
-    // Blanks, colons and equals signs also stand within the fields of prose and logs: only near-perfect order counts.
-    let needed = if matches!(delimiter, b' ' | b':' | b'=') { 95 } else { 66 };
+    let needed = if INNER_DELIMITERS.contains(&delimiter) { 95 } else { 66 };
     if alike == 0 || alike * 100 < needed * (lines.len() - 1) {
         return 0;
     }

@@ -162,3 +162,10 @@ proptest! {
         cursor_positions(&layout, &sample);
     }
 }
+
+#[test]
+fn times_with_colons_do_not_part_a_table_of_commas() {
+    let rows = |row: u64| format!("2020-03-01 {:02}:{:02}:00,{}.5\n", row / 60, row % 60, row * 37 % 50);
+    let layout = Layout::detect((0..300).map(rows).collect::<String>().as_bytes());
+    assert!(matches!(layout, Layout::Delimited { delimiter: b',', .. }), "{layout:?}");
+}
