@@ -297,7 +297,7 @@ impl Model {
 /// The contexts of the final maps for a bit.
 #[inline(always)]
 fn final_contexts(trail: &Trail, partial: usize) -> [usize; 2] {
-    [trail.previous(), trail.final_curve()].map(|context| context << 8 | partial)
+    [trail.first_curve(), trail.final_curve()].map(|context| context << 8 | partial)
 }
 
 impl Lane {

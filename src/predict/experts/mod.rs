@@ -119,7 +119,7 @@ impl Trail {
         self.last = self.last << 8 | u64::from(byte);
         match (&mut self.part, cursor.structure()) {
             (Part::Text(text), _) => text.advance(history, self.last),
-            (Part::Records(records), _) => records.advance(history),
+            (Part::Records(records), _) => records.advance(history, self.last),
             (Part::Rows(row), Structure::Rows(rows)) => row.advance(rows, cursor, history, byte),
             (Part::Rows(_), _) => {}
         }
@@ -151,8 +151,7 @@ impl Trail {
         self.guess = predicted.into_iter().flatten().next().unwrap_or(0);
         let guess = |index: usize| predicted[index].map_or(256, u64::from);
         let key = match &self.part {
-            Part::Text(_) => guess(0).min(guess(1)) << 32 | guess(2) << 16 | class as u64,
-            Part::Records(_) => guess(0) << 32 | guess(1) << 16 | class as u64,
+            Part::Text(_) | Part::Records(_) => guess(0).min(guess(1)) << 32 | guess(2) << 16 | class as u64,
             Part::Rows(_) => guess(2) << 16 | guess(0).min(guess(1)),
         };
         mix(key, MATCH_CONTEXT as u64 + 1)
@@ -250,7 +249,7 @@ impl Trail {
         match &self.part {
             Part::Rows(row) => row.place_number(),
             Part::Text(text) => text.place_number(),
-            Part::Records(_) => self.final_curve(),
+            Part::Records(records) => records.above(),
         }
     }
 
@@ -265,12 +264,20 @@ impl Trail {
         }
     }
 
+    /// The first final map's context, below 256.
+    #[inline(always)]
+    pub fn first_curve(&self) -> usize {
+        match &self.part {
+            Part::Records(records) => records.above(),
+            Part::Text(_) | Part::Rows(_) => self.previous(),
+        }
+    }
+
     /// The second final map's context, below 256.
     #[inline(always)]
     pub fn final_curve(&self) -> usize {
         match &self.part {
-            Part::Text(_) => usize::from(self.guess),
-            Part::Records(records) => records.above(),
+            Part::Text(_) | Part::Records(_) => usize::from(self.guess),
             Part::Rows(row) => row.field_class(),
         }
     }
