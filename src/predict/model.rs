@@ -2,12 +2,13 @@
 
 use crate::Result;
 use crate::layout::{Cursor, Layout};
-use crate::net::Distribution;
+use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
 use super::expected::{Expectations, Expected};
 use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
+use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
 use super::mixer::{Mixers, ONE, Selection};
@@ -40,7 +41,7 @@ pub struct Model {
 /// One lane's own state.
 #[derive(Clone)]
 pub struct Lane {
-    pub cursor: Cursor,
+    cursor: Cursor,
     trail: Trail,
     matches: [Match; MATCHES],
     /// The hashes of the coming byte's contexts.
@@ -297,6 +298,11 @@ impl Lane {
         hashes[MATCH_CONTEXT] = trail.match_context([None; MATCHES], 0);
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
         Self { cursor, trail, matches, hashes, excluded: None, present: Present::default() }
+    }
+
+    /// What the network is told about the byte after the lane's `history`.
+    pub fn input(&self, history: &[u8]) -> Input {
+        follower::input(&self.cursor, &self.trail, history)
     }
 
     /// Takes note of the byte before `end`; the lane's segment of `block` is `start..end`.

@@ -7,6 +7,7 @@ mod rows;
 mod text;
 
 use crate::layout::{Cursor, Layout, Structure};
+use crate::net::Foretold;
 
 use super::matching::MATCHES;
 use super::mixer::{FOURS, Four, SELECTORS};
@@ -266,6 +267,22 @@ impl Trail {
             Part::Text(_) => self.previous(),
             Part::Records(records) => records.above(),
             Part::Rows(row) => row.field_class(),
+        }
+    }
+
+    /// What relations say of the coming byte.
+    pub fn foretold(&self) -> Foretold {
+        match &self.part {
+            Part::Rows(row) => row.foretold(),
+            _ => Foretold::default(),
+        }
+    }
+
+    /// The byte at the same offset of the field to the left.
+    pub fn left(&self) -> Option<u8> {
+        match &self.part {
+            Part::Rows(row) => row.left_byte(),
+            _ => None,
         }
     }
 
