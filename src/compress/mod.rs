@@ -118,10 +118,12 @@ type Encoded = Vec<Vec<u8>>;
 impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
-        let plan = Plan::new(options.level, options.network, source).with_blocks_of(options.block, source.len() as u64);
+        let layout = Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]);
+        let plan = Plan::new(options.level, options.network, source).with_lanes_for(&layout);
+        let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,
-            layout: Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]),
+            layout,
             tables: plan.tables,
             blocks: plan.blocks,
             expected: source.len() as u64,
