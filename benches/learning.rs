@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use nncz::Device;
 use nncz::layout::Layout;
-use nncz::net::{self, Distribution, Input, Instructions, Network, Shape};
+use nncz::net::{self, Distribution, Instructions, Network, Shape};
+use nncz::predict::Follower;
 use nncz::train::{Budget, Recipe, TrainOptions, Training, Watch};
 use nncz::{Phase, Progress};
 
@@ -103,14 +104,13 @@ fn settings_of(
 /// What the integer network needs for the `length` bytes in the middle of `bytes`.
 fn bits_per_byte_of_middle(network: &Network, bytes: &[u8], layout: &Layout, length: usize) -> f64 {
     let start = (bytes.len() - length) / 2;
-    let mut cursor = layout.cursor();
-    (1..=start).for_each(|end| cursor.advance(&bytes[..end]));
+    let mut follower = Follower::new(layout);
+    (1..=start).for_each(|end| follower.advance(&bytes[..end]));
     let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
     let mut bits = 0.0;
     for i in start..start + length {
-        let previous = i.checked_sub(1).map(|before| bytes[before]);
-        network.step(&mut team, &[Input { previous, position: cursor.position() }], &mut prediction);
-        cursor.advance(&bytes[..=i]);
+        network.step(&mut team, &[follower.input(&bytes[..i])], &mut prediction);
+        follower.advance(&bytes[..=i]);
         let mut node = 1;
         for place in (0..8).rev() {
             let bit = usize::from(bytes[i] >> place & 1);

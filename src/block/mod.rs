@@ -177,7 +177,7 @@ impl<C: BitCoder, O: Observer> Block<'_, C, O> {
     /// nothing, until all have.
     fn look(&self, lanes: Range<usize>, inputs: &mut [Input]) {
         for (lane, input) in lanes.zip(inputs) {
-            *input = Input { previous: self.predictor.previous(lane), position: self.predictor.position(lane) };
+            *input = self.predictor.input(lane);
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Job, training_options};
 use crate::error::Result;
 use crate::options::Options;
 use crate::parallel::waiting;
-use crate::plan::NetworkPlan;
+use crate::plan::{NetworkPlan, PROBE_PERCENT};
 use crate::predict::Predictor;
 use crate::progress::Progress;
 
@@ -19,7 +19,7 @@ const TRAINING_GRADIENT: u64 = 4;
 /// The same on each thread, for each position of a sequence, each layer and each number of the network's width.
 const TRAINING_ACTIVATION: u64 = 640;
 /// The same for each byte that is learnt from, and how many bytes that are at most.
-const TRAINING_BYTE: u64 = 7;
+const TRAINING_BYTE: u64 = 12;
 const TRAINING_BYTES: u64 = 96 << 20;
 
 /// About the bytes of an archive that are not payload.
@@ -73,7 +73,10 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
             let pace = Pace::measure(&job, network, options)?;
             let coding = sample.time + pace.after_training(&job, network);
             estimate.trains = true;
-            estimate.reason = format!("a network of {} parameters is kept if it pays", network.shape.parameters());
+            estimate.reason = format!(
+                "a network of {} parameters is trained and kept if it pays; training ends after {PROBE_PERCENT} % if it cannot",
+                network.shape.parameters()
+            );
             estimate.training = match options.time {
                 Some(time) => time.saturating_sub(coding).max(time / 10),
                 None => pace.training.time_for(network.training),
@@ -144,7 +147,7 @@ fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     let parameters = shape.parameters() as u64;
     let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);
     let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
-    let trial = Predictor::memory(job.tables, pace::TRIAL.min(job.source.len()));
+    let trial = Predictor::memory(job.tables, pace::PROBE.min(job.source.len()));
     let trial = trial + Predictor::FIXED_MEMORY + shape.memory() + shape.team_memory(network.lanes);
     learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
 }

@@ -18,7 +18,7 @@ use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
 use crate::options::{Options, Resources};
 use crate::parallel::in_order;
-use crate::plan::{BLOCK, NetworkPlan, Plan};
+use crate::plan::{BLOCK, NetworkPlan, PROBE_PERCENT, Plan, Probe};
 use crate::predict::{Predictor, Tables};
 use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
@@ -61,7 +61,7 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
     });
     let network = estimate::fit_memory(&mut job, network, options)?;
     let chosen = match network {
-        Some(network) => job.train(network, options, &sample)?,
+        Some(network) => job.train(network, options, sample)?,
         None => Chosen { model: None, only_block: sample.only_block },
     };
     let archive = job.write(options, chosen, sink)?;
@@ -118,10 +118,12 @@ type Encoded = Vec<Vec<u8>>;
 impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
-        let plan = Plan::new(options.level, options.network, source).with_blocks_of(options.block, source.len() as u64);
+        let layout = Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]);
+        let plan = Plan::new(options.level, options.network, source).with_lanes_for(&layout);
+        let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,
-            layout: Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]),
+            layout,
             tables: plan.tables,
             blocks: plan.blocks,
             expected: source.len() as u64,
@@ -182,19 +184,24 @@ impl<'a> Job<'a> {
         self.source.len().div_ceil(self.blocks.max(1) as usize)
     }
 
-    /// Trains a network and keeps it if the archive is smaller with it.
-    fn train(&self, plan: &NetworkPlan, options: &Options, sample: &Sample) -> Result<Chosen> {
+    /// Trains a network and keeps it if the archive is smaller with it; gives up early if it will not be.
+    fn train(&self, plan: &NetworkPlan, options: &Options, sample: Sample) -> Result<Chosen> {
         let budget = self.budget(plan, options)?;
         self.progress.note(&format!("training begins, of a network of {} parameters", plan.shape.parameters()));
         let training = training_options(options);
         let mut show = |weights: &Weights| {
             let model = self.model(weights, plan);
-            self.progress.archive_so_far(pace::archive_with(self, &model, sample)?);
+            self.progress.archive_so_far(pace::archive_with(self, &model, &sample)?);
             Ok(())
         };
+        let mut judge = |weights: &Weights| self.may_pay(plan, weights, sample.expected);
         let mut watch = if self.progress.follows_archive() { Watch::new(&mut show) } else { Watch::none() };
+        if !plan.forced {
+            watch = watch.with_probe(PROBE_PERCENT, &mut judge);
+        }
         let (source, layout) = (self.source, &self.layout);
         let weights = train::train(source, layout, &plan.shape, &budget, &training, &mut watch, self.progress)?;
+        let Some(weights) = weights else { return Ok(Chosen { model: None, only_block: sample.only_block }) };
         let model = self.model(&weights, plan);
         match plan.forced {
             true => Ok(Chosen { model: Some(model), only_block: None }),
@@ -219,6 +226,14 @@ impl<'a> Job<'a> {
         let network = Network::new(weights, self.instructions);
         let memory = weights.shape.memory() + weights.shape.team_memory(plan.lanes);
         Model { network, section: net::encode(weights), lanes: plan.lanes, memory }
+    }
+
+    /// Whether the network, as it stands at the probe, may yet save more than it takes of an archive of about `coded` bytes.
+    fn may_pay(&self, plan: &NetworkPlan, weights: &Weights, coded: u64) -> Result<bool> {
+        let model = Model { lanes: 1, ..self.model(weights, plan) };
+        let probe = Probe { saved: pace::saved_share(self, &model)?, weights: model.section.len() as u64, coded };
+        self.progress.note(&probe.verdict());
+        Ok(probe.may_pay())
     }
 
     /// Codes the only block, or a sample of a longer file, with and without the network.

@@ -16,7 +16,7 @@ pub use codec::{decode, encode};
 pub use distribution::{Distribution, STRETCH_LIMIT};
 use kernels::{Kernel, scalar::Scalar};
 pub use shape::{INPUTS, Shape};
-pub use step::Input;
+pub use step::{Foretold, Input};
 use step::{Packed, TeamState};
 pub use weights::{Embedding, Layer, Matrix, Weights};
 

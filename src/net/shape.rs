@@ -3,8 +3,11 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 
-/// Number of inputs whose embeddings are summed: previous byte, field, offset, byte above.
-pub const INPUTS: usize = 4;
+/// Number of inputs whose embeddings are summed: previous byte, field, offset, byte above, foretold byte and how far what
+/// was foretold has held, byte to the left.
+pub const INPUTS: usize = 7;
+/// How far what was foretold has held: states told apart.
+pub const FORETOLD_STATES: usize = 8;
 
 /// Sizes of a decoder-only byte transformer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +40,7 @@ impl Shape {
     /// Rows of the embedding table of each input, in the order of [`INPUTS`].
     pub fn input_rows(&self) -> [usize; INPUTS] {
         let bytes = self.alphabet.len() + 1;
-        [bytes, self.fields.into(), self.offsets.into(), bytes]
+        [bytes, self.fields.into(), self.offsets.into(), bytes, bytes, FORETOLD_STATES, bytes]
     }
 
     /// Number of weights and biases.

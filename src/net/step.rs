@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::distribution::{Distribution, Ranks};
 use super::kernels::{AttentionShape, EMPTY_SLOT, Kernel};
-use super::shape::{INPUTS, Shape};
+use super::shape::{FORETOLD_STATES, INPUTS, Shape};
 use super::weights::{Embedding, Layer, Weights};
 
 /// What the network is told about the byte that it shall predict.
@@ -14,6 +14,20 @@ pub struct Input {
     pub previous: Option<u8>,
     /// Where it stands.
     pub position: crate::layout::Position,
+    /// What the field's relations to others say of it.
+    pub foretold: Foretold,
+    /// The byte at the same offset of the field to the left, if there is one.
+    pub left: Option<u8>,
+}
+
+/// What is foretold of a byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Foretold {
+    /// The byte itself, unless nothing is foretold or it ends before.
+    pub byte: Option<u8>,
+    /// 0 if nothing is foretold of the field; else 1 while the field agrees with it, then 4 and the first difference, bounded
+    /// to ±2, between digits, or 7.
+    pub state: u8,
 }
 
 /// A network with its weights packed for one kernel; shared by all threads.
@@ -132,6 +146,9 @@ impl<K: Kernel> Packed<K> {
             position.field.min(self.shape.fields - 1).into(),
             position.offset.min(self.shape.offsets - 1).into(),
             byte_row(position.above),
+            byte_row(input.foretold.byte),
+            usize::from(input.foretold.state).min(FORETOLD_STATES - 1),
+            byte_row(input.left),
         ]
     }
 

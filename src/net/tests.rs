@@ -66,6 +66,8 @@ fn inputs(random: &mut Random, lanes: usize) -> Vec<Input> {
             offset: random.within(0, 9) as u16,
             above: byte(random.within(0, 256)),
         },
+        foretold: Foretold { byte: byte(random.within(0, 256)), state: random.within(0, 7) as u8 },
+        left: byte(random.within(0, 256)),
     };
     (0..lanes).map(|_| input(random)).collect()
 }

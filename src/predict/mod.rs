@@ -10,6 +10,7 @@ mod apm;
 mod evidence;
 mod expected;
 mod experts;
+mod follower;
 mod logistic;
 mod matching;
 mod mixer;
@@ -22,15 +23,16 @@ mod vector;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::layout::{Layout, Position};
+use crate::layout::Layout;
 use crate::limits;
-use crate::net::{Distribution, Instructions};
+use crate::net::{Distribution, Input, Instructions};
 
 #[cfg(feature = "reports")]
 pub use ablation::{Ablation, Part};
 pub use evidence::{Credit, Evidence, Expert};
 use expected::Least;
 use experts::Experts;
+pub use follower::Follower;
 use matching::Segments;
 use model::{Lane, Model};
 use numbers::Numbers;
@@ -204,15 +206,10 @@ impl Predictor {
         (Model::LINE_MEMORY << table_bits(tables, length)) + length as u64
     }
 
-    /// Where the next byte of `lane` stands.
-    pub fn position(&self, lane: usize) -> Position {
-        self.lanes[lane].cursor.position()
-    }
-
-    /// The last byte of `lane`, if it has one yet.
-    pub fn previous(&self, lane: usize) -> Option<u8> {
+    /// What the network is told about the next byte of `lane`.
+    pub fn input(&self, lane: usize) -> Input {
         let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);
-        self.block[start..end].last().copied()
+        self.lanes[lane].input(&self.block[start..end])
     }
 
     /// Codes the next byte of `lane`, in binary decisions, which `code` answers.

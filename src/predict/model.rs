@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use crate::Result;
 use crate::layout::{Cursor, Layout};
-use crate::net::Distribution;
+use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
 use super::evidence::Evidence;
 use super::expected::{Expectations, Expected};
 use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
+use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
 use super::mixer::{Mixers, ONE, Selection};
@@ -45,7 +46,7 @@ pub struct Model {
 /// One lane's own state.
 #[derive(Clone)]
 pub struct Lane {
-    pub cursor: Cursor,
+    cursor: Cursor,
     trail: Trail,
     matches: [Match; MATCHES],
     outlook: Outlook,
@@ -310,6 +311,11 @@ impl Lane {
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
         let outlook = Outlook::default();
         Self { cursor, trail, matches, outlook, hashes, excluded: None, present: Present::default() }
+    }
+
+    /// What the network is told about the byte after the lane's `history`.
+    pub fn input(&self, history: &[u8]) -> Input {
+        follower::input(&self.cursor, &self.trail, history)
     }
 
     /// Takes note of the byte before `end`; the lane's segment of `block` is `start..end`.

@@ -174,3 +174,22 @@ fn structure_and_certainty_make_it_small() {
     assert!(encode(&[0; 1 << 17], &Layout::Plain, 1, (Effort::Normal, fastest())).len() < 40);
     assert!(encode(SOURCE, &Layout::Plain, 1, (Effort::Normal, fastest())).len() < SOURCE.len() * 2 / 5);
 }
+
+#[test]
+fn a_network_is_told_the_same_while_it_learns_and_while_it_predicts() {
+    let numbers = (0..3000u64).map(|i| (i * i * 7919 % 9001, i * 104_729 % 997));
+    let rows: String = numbers.map(|(one, other)| format!("{one},{other},{}\n", one + other)).collect();
+    let layout = Layout::detect(rows.as_bytes());
+    let tables = Tables { bits: 14, effort: Effort::Quick };
+    let mut predictor = Predictor::new(&layout, tables, &[rows.len()], fastest());
+    let mut follower = Follower::new(&layout);
+    let mut foretold = 0;
+    for (place, byte) in rows.bytes().enumerate() {
+        let input = predictor.input(0);
+        assert_eq!(input, follower.input(&rows.as_bytes()[..place]), "byte {place}");
+        foretold += usize::from(input.foretold.state == 1 && input.foretold.byte == Some(byte));
+        predictor.code_byte(0, None, &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
+        follower.advance(&rows.as_bytes()[..=place]);
+    }
+    assert!(foretold > 3000, "{foretold} of {} bytes were foretold", rows.len());
+}

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::random::Random;
 use crate::layout::Layout;
-use crate::net::{INPUTS, Shape};
+use crate::net::{INPUTS, Input, Shape};
+use crate::predict::Follower;
 
 /// Most bytes that training draws from; of a longer file, pieces spread evenly over it.
 const CORPUS_BYTES: usize = 96 << 20;
@@ -19,6 +20,9 @@ pub struct Corpus {
     fields: Vec<u16>,
     offsets: Vec<u16>,
     above: Vec<u16>,
+    foretold: Vec<u16>,
+    states: Vec<u8>,
+    left: Vec<u16>,
     /// Stretches of consecutive bytes of the file.
     pieces: Vec<Range<usize>>,
     none: u16,
@@ -36,21 +40,35 @@ impl Corpus {
         let pieces = pieces(bytes);
         let len = pieces.iter().map(Range::len).sum();
         let rows = || Vec::with_capacity(len);
-        let (fields, offsets, above) = (rows(), rows(), rows());
-        let mut corpus = Self { targets: Vec::with_capacity(len), fields, offsets, above, pieces: Vec::new(), none };
+        let bytes_of = || Vec::with_capacity(len);
+        let mut corpus = Self {
+            targets: bytes_of(),
+            fields: rows(),
+            offsets: rows(),
+            above: rows(),
+            foretold: rows(),
+            states: bytes_of(),
+            left: rows(),
+            pieces: Vec::new(),
+            none,
+        };
+        let byte_row = |byte: Option<u8>| byte.map_or(none, |byte| index[usize::from(byte)]);
         for range in pieces {
             let start = corpus.targets.len();
             let piece = &bytes[range];
-            let mut cursor = layout.cursor();
+            let mut follower = Follower::new(layout);
             for (place, &byte) in piece.iter().enumerate() {
-                let position = cursor.position();
+                let Input { position, foretold, left, .. } = follower.input(&piece[..place]);
                 // A mapped file may have changed since its alphabet was taken. That is noticed later; here it must do
                 // no harm.
                 corpus.targets.push(index[usize::from(byte)].min(none - 1) as u8);
                 corpus.fields.push(position.field.min(shape.fields - 1));
                 corpus.offsets.push(position.offset.min(shape.offsets - 1));
-                corpus.above.push(position.above.map_or(none, |byte| index[usize::from(byte)]));
-                cursor.advance(&piece[..=place]);
+                corpus.above.push(byte_row(position.above));
+                corpus.foretold.push(byte_row(foretold.byte));
+                corpus.states.push(foretold.state);
+                corpus.left.push(byte_row(left));
+                follower.advance(&piece[..=place]);
             }
             corpus.pieces.push(start..corpus.targets.len());
         }
@@ -112,7 +130,8 @@ impl Corpus {
 
     fn inputs(&self, place: usize, first: bool) -> [u32; INPUTS] {
         let previous = if first { self.none } else { self.targets[place - 1].into() };
-        [previous, self.fields[place], self.offsets[place], self.above[place]].map(u32::from)
+        let [foretold, state, left] = [self.foretold[place], self.states[place].into(), self.left[place]];
+        [previous, self.fields[place], self.offsets[place], self.above[place], foretold, state, left].map(u32::from)
     }
 
     fn push(&self, batch: &mut Batch, start: usize) {

@@ -17,21 +17,31 @@ const LANDING_SHARE: f64 = 0.1;
 /// What is done with the network on the way.
 type Show<'a> = &'a mut dyn FnMut(&Weights) -> Result<()>;
 
+/// Whether training shall go on with a network that stands so.
+type Judge<'a> = &'a mut dyn FnMut(&Weights) -> Result<bool>;
+
 /// Shows the network, as it would be in the archive now, to a caller.
 pub struct Watch<'a> {
     show: Option<Show<'a>>,
     next: Instant,
+    /// Who judges, and after what share of the budget.
+    probe: Option<(f64, Judge<'a>)>,
 }
 
 impl<'a> Watch<'a> {
     /// Calls `show` from time to time.
     pub fn new(show: Show<'a>) -> Self {
-        Self { show: Some(show), next: Instant::now() + FIRST_LOOK }
+        Self { show: Some(show), next: Instant::now() + FIRST_LOOK, probe: None }
     }
 
     /// Shows nothing.
     pub fn none() -> Self {
-        Self { show: None, next: Instant::now() }
+        Self { show: None, next: Instant::now(), probe: None }
+    }
+
+    /// Asks `judge` once, when `percent` of the budget are used up, whether to go on.
+    pub fn with_probe(self, percent: u32, judge: Judge<'a>) -> Self {
+        Self { probe: Some((f64::from(percent) / 100.0, judge)), ..self }
     }
 
     /// Shows the `weights` if it is time to.
@@ -42,6 +52,14 @@ impl<'a> Watch<'a> {
             self.next = Instant::now() + FIRST_LOOK.max(LOOKING_SHARE * begin.elapsed());
         }
         Ok(())
+    }
+
+    /// Whether to go on with the `weights` where the share `used` of the budget is used up.
+    pub(super) fn goes_on(&mut self, used: f64, weights: impl FnOnce() -> Result<Weights>) -> Result<bool> {
+        match self.probe.take_if(|(share, _)| used >= *share) {
+            Some((_, judge)) => judge(&weights()?),
+            None => Ok(true),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use self::batch::Batch;
 pub use self::ending::Watch;
-pub use self::training::Training;
+pub use self::training::{End, Training};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::net::{Shape, Weights};
@@ -104,7 +104,8 @@ trait Engine {
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64>;
 }
 
-/// Trains a network of `shape` on `bytes` and rounds it to integers. `watch` sees it on the way.
+/// Trains a network of `shape` on `bytes` and rounds it to integers. `watch` sees it on the way; nothing comes of it if that
+/// says to give up.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Cancelled`] soon after `progress` asks to stop; [`crate::ErrorKind::Unsupported`] for a shape that cannot be
@@ -117,10 +118,12 @@ pub fn train(
     options: &TrainOptions,
     watch: &mut Watch,
     progress: &dyn Progress,
-) -> Result<Weights> {
+) -> Result<Option<Weights>> {
     let mut training = Training::new(bytes, layout, shape, budget, options, progress)?;
-    training.run(watch, progress)?;
+    if training.run(watch, progress)? == End::GivenUp {
+        return Ok(None);
+    }
     let bits = training.bits_per_byte()?;
     progress.note(&format!("the network alone stands at {bits:.3} bits per byte on a sample"));
-    training.weights()
+    training.weights().map(Some)
 }

@@ -76,7 +76,7 @@ impl Parameters {
         };
         let (width, hidden) = (usize::from(shape.width), usize::from(shape.hidden));
         let rows = shape.input_rows();
-        let names = ["previous byte", "field", "offset", "byte above"];
+        let names = ["previous byte", "field", "offset", "byte above", "foretold byte", "foretold", "byte to the left"];
         let embeddings =
             std::array::from_fn(|i| add(format!("{} embedding", names[i]), Kind::Embedding, rows[i], width));
         let layers = (0..shape.layers)

@@ -29,6 +29,15 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(30);
 /// Longest gradient that is followed unshortened.
 const GRADIENT_CLIP: f32 = 1.0;
 
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The budget is used up, or the caller asked for the end.
+    Trained,
+    /// Who watched it said not to go on.
+    GivenUp,
+}
+
 /// A network in training.
 pub struct Training {
     shape: Shape,
@@ -87,12 +96,12 @@ impl Training {
         Ok(training)
     }
 
-    /// Trains until the budget is used up or the caller asks for the end, and shows the network to `watch` from time
-    /// to time.
+    /// Trains until the budget is used up, the caller asks for the end or `watch` says to give up, and shows the network to
+    /// `watch` from time to time.
     ///
     /// # Errors
     /// As [`super::train`]; interrupted, it keeps its state first.
-    pub fn run(&mut self, watch: &mut Watch, progress: &dyn Progress) -> Result<()> {
+    pub fn run(&mut self, watch: &mut Watch, progress: &dyn Progress) -> Result<End> {
         let begin = Instant::now();
         let mut saved = begin;
         let mut shown = Shown::default();
@@ -116,11 +125,14 @@ impl Training {
             }
             stop?;
             if used >= 1.0 {
-                return Ok(());
+                return Ok(End::Trained);
             }
             let loss = self.step(used)?;
             shown.loss(loss, self.bytes_seen, progress);
             watch.look(|| self.weights())?;
+            if landing.is_none() && !watch.goes_on(used, || self.weights())? {
+                return Ok(End::GivenUp);
+            }
         }
     }
 

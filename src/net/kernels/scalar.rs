@@ -1,6 +1,7 @@
 //! Plain Rust: what runs where there is no other kernel, and what the others are compared with.
 //!
-//! All products are in `dot_products`, for which compilers find whatever vectors the target is sure to have.
+//! All products are in `sixteen_sums`, which has one instruction that every x86-64 processor knows, but that compilers
+//! do not find by themselves.
 
 use super::super::arithmetic::{averaged, exponential, normalised, power_of_two, reciprocal, requantise, scale_for};
 use super::super::weights::Matrix;
@@ -11,33 +12,34 @@ use crate::limits;
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
 
-/// Numbers that are multiplied together: vectors have zeros up to a whole number of chunks.
+/// Two neighbouring columns of sixteen rows: what is multiplied with two numbers of a vector at a time.
 #[derive(Clone, Copy)]
-#[repr(align(32))]
-struct Chunk([i16; 16]);
+#[repr(align(64))]
+struct Columns([Pair; 16]);
 
-/// A matrix row by row.
+type Pair = [i16; 2];
+
+/// A matrix by sixteen rows and then by two columns, with zeros after the last row.
 pub struct Packed {
+    rows: usize,
+    /// In pairs.
     columns: usize,
-    weights: Vec<Chunk>,
-    offsets: Vec<i32>,
-    multipliers: Vec<i16>,
+    weights: Vec<Columns>,
+    offsets: Vec<[i32; 16]>,
+    multipliers: Vec<[i16; 16]>,
     shift: u8,
 }
 
 /// A ring of keys and values, and one head's scratch.
 #[derive(Clone)]
 pub struct Cache {
-    /// By slot and then by element.
-    keys: Vec<Chunk>,
-    /// By element and then by slot.
-    values: Vec<Chunk>,
-    query: Vec<Chunk>,
-    scores: Vec<i32>,
+    /// A matrix of a row a slot: its product with a query is the scores.
+    keys: Vec<Columns>,
+    /// A matrix of a row an element: its product with the exponentials of the scores is their weighted sum.
+    values: Vec<Columns>,
+    scores: Vec<[i32; 16]>,
     /// Exponentials of the scores.
-    weights: Vec<Chunk>,
-    /// Sums of the weighted values.
-    sums: Vec<i32>,
+    weights: Vec<[Pair; 8]>,
 }
 
 impl Kernel for Scalar {
@@ -45,29 +47,32 @@ impl Kernel for Scalar {
     type Cache = Cache;
 
     fn pack(self, matrix: &Matrix, offset: bool) -> Packed {
+        let zero = if offset { -128 } else { 0 };
         Packed {
-            columns: matrix.columns,
-            weights: matrix.weights.chunks_exact(matrix.columns).flat_map(chunks).collect(),
-            offsets: matrix.row_sums().map(|sum| if offset { -128 * sum } else { 0 }).collect(),
-            multipliers: matrix.multipliers.clone(),
+            rows: matrix.rows,
+            columns: matrix.columns / 2,
+            weights: columns(matrix).collect(),
+            offsets: by_sixteen(&matrix.row_sums().map(|sum| zero * sum).collect::<Vec<_>>()).collect(),
+            multipliers: by_sixteen(&matrix.multipliers).collect(),
             shift: matrix.shift,
         }
     }
 
     fn product(self, matrix: &Packed, inputs: &[u8], outputs: &mut [i16], team: usize) {
-        let mut wide = [Chunk([0; 16]); limits::NETWORK_WIDTH / 16];
-        let wide = &mut wide[..matrix.columns.div_ceil(16)];
-        let mut sums = [0; limits::NETWORK_WIDTH];
-        let lanes = inputs.chunks_exact(matrix.columns).zip(outputs.chunks_exact_mut(matrix.offsets.len()));
+        let mut pairs = [[0; 2]; limits::NETWORK_WIDTH / 2];
+        let pairs = &mut pairs[..matrix.columns];
+        let lanes = inputs.chunks_exact(2 * matrix.columns).zip(outputs.chunks_exact_mut(matrix.rows));
         for (inputs, outputs) in lanes.take(team) {
-            for (wide, inputs) in wide.iter_mut().zip(inputs.chunks(16)) {
-                wide.0.iter_mut().zip(inputs).for_each(|(wide, &input)| *wide = input.into());
-            }
-            let sums = &mut sums[..outputs.len()];
-            dot_products(wide, &matrix.weights, sums);
-            let rows = sums.iter().zip(&matrix.offsets).zip(&matrix.multipliers);
-            for (output, ((sum, offset), multiplier)) in outputs.iter_mut().zip(rows) {
-                *output = requantise(sum + offset, matrix.shift, *multiplier);
+            pairs.iter_mut().zip(inputs.as_chunks().0).for_each(|(pair, input)| *pair = input.map(i16::from));
+            let rows = matrix.weights.chunks_exact(matrix.columns).zip(&matrix.offsets).zip(&matrix.multipliers);
+            for (((weights, offsets), multipliers), outputs) in rows.zip(outputs.chunks_mut(16)) {
+                let sums = sixteen_sums(weights, pairs);
+                let row = |i: usize| requantise(sums[i] + offsets[i], matrix.shift, multipliers[i]);
+                let requantised: [i16; 16] = std::array::from_fn(row);
+                match outputs.first_chunk_mut() {
+                    Some(outputs) => *outputs = requantised,
+                    None => outputs.copy_from_slice(&requantised[..outputs.len()]),
+                }
             }
         }
     }
@@ -79,23 +84,23 @@ impl Kernel for Scalar {
     }
 
     fn cache(self, shape: &AttentionShape) -> Cache {
+        let (width, window) = (shape.head_width, shape.window);
         Cache {
-            keys: vec![Chunk([0; 16]); shape.window * shape.head_width / 16],
-            values: vec![Chunk([0; 16]); shape.head_width * shape.window / 16],
-            scores: vec![0; shape.window],
-            weights: vec![Chunk([0; 16]); shape.window / 16],
-            query: vec![Chunk([0; 16]); shape.head_width / 16],
-            sums: vec![0; shape.head_width],
+            keys: vec![Columns([[0; 2]; 16]); window / 16 * width / 2],
+            values: vec![Columns([[0; 2]; 16]); width / 16 * window / 2],
+            scores: vec![[0; 16]; window / 16],
+            weights: vec![[[0; 2]; 8]; window / 16],
         }
     }
 
     fn remember(self, cache: &mut Cache, shape: &AttentionShape, slot: usize, key: &[i16], value: &[i16]) {
-        let columns = shape.head_width / 16;
-        for (chunk, key) in cache.keys[slot * columns..][..columns].iter_mut().zip(key.as_chunks().0) {
-            chunk.0 = *key;
+        let pairs = shape.head_width / 2;
+        for (columns, key) in cache.keys[slot / 16 * pairs..][..pairs].iter_mut().zip(key.as_chunks().0) {
+            columns.0[slot % 16] = *key;
         }
-        for (values, &value) in cache.values.chunks_exact_mut(shape.window / 16).zip(value) {
-            values[slot / 16].0[slot % 16] = value;
+        for (values, value) in cache.values.chunks_exact_mut(shape.window / 2).zip(value.as_chunks::<16>().0) {
+            let columns = &mut values[slot / 2].0;
+            columns.iter_mut().zip(value).for_each(|(pair, value)| pair[slot % 2] = *value);
         }
     }
 
@@ -109,15 +114,21 @@ impl Kernel for Scalar {
         outputs: &mut [u8],
     ) {
         let (width, window) = (shape.head_width, shape.window);
+        let Cache { keys, values, scores, weights } = cache;
+        let mut query = [[0; 2]; limits::NETWORK_STREAM / 2];
+        let query = &mut query[..width / 2];
         for head in 0..shape.heads {
-            let bias = &bias[head * (2 * window - 1) + start..][..window];
-            cache.query.iter_mut().zip(chunks(&queries[head * width..][..width])).for_each(|(to, query)| *to = query);
-            dot_products(&cache.query, &cache.keys, &mut cache.scores);
-            cache.scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
-            let reciprocal = reciprocal(exponentials(&cache.scores, shape.score_shift, &mut cache.weights));
-            dot_products(&cache.weights, &cache.values, &mut cache.sums);
-            for (output, &sum) in outputs[head * width..][..width].iter_mut().zip(&cache.sums) {
-                *output = averaged(sum, reciprocal);
+            let bias = bias[head * (2 * window - 1) + start..][..window].as_chunks::<16>().0;
+            let queries = queries[head * width..][..width].as_chunks().0;
+            query.iter_mut().zip(queries).for_each(|(pair, query)| *pair = query.map(i16::from));
+            for ((scores, keys), bias) in scores.iter_mut().zip(keys.chunks_exact(width / 2)).zip(bias) {
+                let products = sixteen_sums(keys, query);
+                *scores = std::array::from_fn(|i| products[i] + bias[i]);
+            }
+            let reciprocal = reciprocal(exponentials(scores, shape.score_shift, weights));
+            let outputs = outputs[head * width..][..width].as_chunks_mut::<16>().0;
+            for (outputs, values) in outputs.iter_mut().zip(values.chunks_exact(window / 2)) {
+                *outputs = sixteen_sums(values, weights.as_flattened()).map(|sum| averaged(sum, reciprocal));
             }
         }
     }
@@ -130,27 +141,61 @@ impl Kernel for Scalar {
     }
 }
 
-/// The dot product of `one` vector with each of the others. Kept apart, since compilers vectorise it only by itself.
-#[inline(never)]
-fn dot_products(one: &[Chunk], others: &[Chunk], products: &mut [i32]) {
-    for (product, other) in products.iter_mut().zip(others.chunks_exact(one.len())) {
-        let mut sums = [0; 16];
-        for (one, other) in one.iter().zip(other) {
-            for ((sum, &one), &other) in sums.iter_mut().zip(&one.0).zip(&other.0) {
-                *sum += i32::from(one) * i32::from(other);
+/// The products of sixteen rows with a vector.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn sixteen_sums(rows: &[Columns], vector: &[Pair]) -> [i32; 16] {
+    use std::arch::x86_64::*;
+    let mut sums = [0; 16];
+    // SAFETY: every x86-64 processor has SSE2, and what is loaded or stored are sixteen bytes each, loaded from aligned
+    // quarters of the columns.
+    unsafe {
+        let mut fours = [_mm_setzero_si128(); 4];
+        for (columns, &[even, odd]) in rows.iter().zip(vector) {
+            let pair = _mm_set1_epi32(i32::from(odd) << 16 | i32::from(even as u16));
+            for (four, pairs) in fours.iter_mut().zip(columns.0.as_chunks::<4>().0) {
+                *four = _mm_add_epi32(*four, _mm_madd_epi16(_mm_load_si128(pairs.as_ptr().cast()), pair));
             }
         }
-        *product = sums.iter().sum();
+        for (sums, four) in sums.as_chunks_mut::<4>().0.iter_mut().zip(fours) {
+            _mm_storeu_si128(sums.as_mut_ptr().cast(), four);
+        }
     }
+    sums
 }
 
-/// Bytes in whole chunks.
-fn chunks(bytes: &[i8]) -> impl Iterator<Item = Chunk> + '_ {
-    bytes.chunks(16).map(|bytes| Chunk(std::array::from_fn(|i| bytes.get(i).copied().unwrap_or(0).into())))
+/// The products of sixteen rows with a vector.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn sixteen_sums(rows: &[Columns], vector: &[Pair]) -> [i32; 16] {
+    let mut sums = [0; 16];
+    for (columns, pair) in rows.iter().zip(vector) {
+        for (sum, weights) in sums.iter_mut().zip(&columns.0) {
+            *sum += i32::from(weights[0]) * i32::from(pair[0]) + i32::from(weights[1]) * i32::from(pair[1]);
+        }
+    }
+    sums
+}
+
+/// A matrix by sixteen rows and then by two columns.
+fn columns(matrix: &Matrix) -> impl Iterator<Item = Columns> + '_ {
+    let weight = |row: usize, column: usize| match row < matrix.rows {
+        true => matrix.weights[row * matrix.columns + column].into(),
+        false => 0,
+    };
+    let pair = move |row: usize, pair: usize| [weight(row, 2 * pair), weight(row, 2 * pair + 1)];
+    (0..matrix.rows.div_ceil(16)).flat_map(move |group| {
+        (0..matrix.columns / 2).map(move |column| Columns(std::array::from_fn(|i| pair(16 * group + i, column))))
+    })
+}
+
+/// Numbers of the rows, sixteen together, with zeros after the last.
+fn by_sixteen<T: Copy + Default>(rows: &[T]) -> impl Iterator<Item = [T; 16]> + '_ {
+    rows.chunks(16).map(|rows| std::array::from_fn(|i| rows.get(i).copied().unwrap_or_default()))
 }
 
 /// Writes the exponential of every score and returns their sum.
-fn exponentials(scores: &[i32], shift: u8, weights: &mut [Chunk]) -> u32 {
+fn exponentials(scores: &[[i32; 16]], shift: u8, weights: &mut [[Pair; 8]]) -> u32 {
     const EXPONENTIALS: [u8; 256] = {
         let mut table = [0; 256];
         let mut steps = 0;
@@ -160,12 +205,15 @@ fn exponentials(scores: &[i32], shift: u8, weights: &mut [Chunk]) -> u32 {
         }
         table
     };
-    let largest = scores.iter().copied().fold(i32::MIN, i32::max);
+    let largest = scores.as_flattened().iter().copied().fold(i32::MIN, i32::max);
     let mut total = 0;
-    for (weights, scores) in weights.iter_mut().zip(scores.as_chunks::<16>().0) {
+    for (weights, scores) in weights.iter_mut().zip(scores) {
         let steps = scores.map(|score| ((largest - score) >> shift).min(255) as u8);
-        weights.0 = steps.map(|steps| EXPONENTIALS[usize::from(steps)].into());
-        total += weights.0.iter().map(|&weight| weight as u32).sum::<u32>();
+        for (weight, steps) in weights.as_flattened_mut().iter_mut().zip(steps) {
+            let exponential = EXPONENTIALS[usize::from(steps)];
+            total += u32::from(exponential);
+            *weight = exponential.into();
+        }
     }
     total
 }

@@ -1,6 +1,7 @@
 //! What numbers that are known beforehand say of the digits to come.
 
 use crate::layout::{Column, TEXT_MAX};
+use crate::net::Foretold;
 
 use super::mix;
 
@@ -39,6 +40,17 @@ impl Guess {
             let difference = i64::from(byte) - i64::from(expected);
             self.difference = if digits { (3 + difference.clamp(-2, 2)) as u64 } else { 6 };
         }
+    }
+
+    /// Whether there is a prediction.
+    pub fn exists(&self) -> bool {
+        self.length > 0
+    }
+
+    /// What a prediction that exists says of the byte at the field's `offset`.
+    pub fn foretold(&self, offset: usize) -> Foretold {
+        let byte = Some(self.expected(offset)).filter(|&byte| byte != 0);
+        Foretold { byte, state: 1 + self.difference as u8 }
     }
 
     /// Whether there is a prediction and the field so far agrees with it.

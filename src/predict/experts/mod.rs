@@ -9,6 +9,7 @@ mod rows;
 mod text;
 
 use crate::layout::{Cursor, Layout, Structure};
+use crate::net::Foretold;
 
 use super::matching::MATCHES;
 use super::mixer::{FOURS, Four, SELECTORS};
@@ -286,6 +287,22 @@ impl Trail {
     #[inline(always)]
     pub fn rows(&self) -> Option<&RowTrail> {
         if let Part::Rows(row) = &self.part { Some(row) } else { None }
+    }
+
+    /// What relations say of the coming byte.
+    pub fn foretold(&self) -> Foretold {
+        match &self.part {
+            Part::Rows(row) => row.foretold(),
+            _ => Foretold::default(),
+        }
+    }
+
+    /// The byte at the same offset of the field to the left.
+    pub fn left(&self) -> Option<u8> {
+        match &self.part {
+            Part::Rows(row) => row.left_byte(),
+            _ => None,
+        }
     }
 
     /// The last byte, 0 at the start.

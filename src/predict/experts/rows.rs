@@ -6,6 +6,8 @@ use crate::layout::{
     ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow, significant,
 };
 
+use crate::net::Foretold;
+
 use super::super::vector::WIDTH;
 use super::guess::{FloatDigits, Guess, GuessClass};
 use super::{FIELD_CLASSES, mix};
@@ -245,6 +247,20 @@ impl RowTrail {
     #[inline(always)]
     pub fn match_key(&self) -> u64 {
         mix(self.prefix, self.left(1))
+    }
+
+    /// What the first relation that holds says of the coming byte, or else the first that there is.
+    pub fn foretold(&self) -> Foretold {
+        let [first, second] = &self.guesses;
+        let alternatives = &self.alternatives[..self.choices];
+        let mut guesses = std::iter::once(first).chain(alternatives).chain([second]).filter(|guess| guess.exists());
+        let chosen = guesses.clone().find(|guess| guess.agrees()).or_else(|| guesses.next());
+        chosen.map_or_else(Foretold::default, |guess| guess.foretold(self.offset))
+    }
+
+    /// The byte at this offset of the field to the left, if it goes that far.
+    pub fn left_byte(&self) -> Option<u8> {
+        Some(self.left_byte).filter(|&byte| byte != 0)
     }
 
     /// The place, and whether the byte above still agrees with `partial`.
