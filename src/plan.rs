@@ -86,7 +86,11 @@ pub struct NetworkPlan {
 }
 
 /// Longest block; restarting the adaptive state more often costs up to a quarter.
-pub const BLOCK: u64 = 32 << 20;
+pub const BLOCK: u64 = 64 << 20;
+/// The same of the levels that are to be quick, so that more threads have something to do.
+const QUICK_BLOCK: u64 = 32 << 20;
+/// The last of those levels.
+const LAST_QUICK_LEVEL: u8 = 3;
 /// Width of a head.
 const HEAD: u16 = 16;
 /// Lanes of a block with a network: with four, a step of the network reads each weight once for four bytes. On trip records
@@ -142,6 +146,7 @@ impl Probe {
 impl Plan {
     /// The plan for `source` at a level of 1…9.
     pub fn new(level: u8, choice: NetworkChoice, source: &[u8]) -> Self {
+        let longest = if level <= LAST_QUICK_LEVEL { QUICK_BLOCK } else { BLOCK };
         let level = LEVELS[usize::from(level.clamp(1, 9)) - 1];
         let network = match choice {
             NetworkChoice::Auto => level.network,
@@ -153,7 +158,7 @@ impl Plan {
         };
         Self {
             tables: level.tables,
-            blocks: blocks(source.len() as u64),
+            blocks: blocks(source.len() as u64, longest),
             network: network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
                 shape: shape(&network, source),
                 training: network.training,
@@ -204,10 +209,10 @@ impl NetworkPlan {
     }
 }
 
-/// As few blocks as their longest length allows, but an even number of them, so that two threads end together.
-fn blocks(length: u64) -> u32 {
+/// As few blocks as the `longest` length of one allows, but an even number of them, so that two threads end together.
+fn blocks(length: u64, longest: u64) -> u32 {
     const { assert!(BLOCK <= limits::BLOCK_LENGTH) };
-    match length.div_ceil(BLOCK) {
+    match length.div_ceil(longest) {
         few @ 0..=1 => few as u32,
         many => many.next_multiple_of(2) as u32,
     }
@@ -240,7 +245,7 @@ mod tests {
     #[test]
     fn blocks_are_few_large_and_even() {
         for (length, expected) in [(0, 0), (1, 1), (32 << 20, 1), ((32 << 20) + 1, 2), (99_337_367, 4), (1 << 30, 32)] {
-            assert_eq!(blocks(length), expected, "{length} bytes");
+            assert_eq!(blocks(length, 32 << 20), expected, "{length} bytes");
         }
     }
 
