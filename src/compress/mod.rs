@@ -118,7 +118,7 @@ type Encoded = Vec<Vec<u8>>;
 impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
-        let layout = Layout::detect(&source[..source.len().min(LAYOUT_SAMPLE)]);
+        let layout = Layout::detect_on(&source[..source.len().min(LAYOUT_SAMPLE)], options.resources.threads);
         let plan = Plan::new(options.level, options.network, source).with_lanes_for(&layout);
         let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {

@@ -1,5 +1,7 @@
 //! Which layout a sample follows.
 
+use std::num::NonZeroUsize;
+
 use super::survey::survey;
 use super::{Layout, Rows};
 
@@ -14,7 +16,7 @@ const DELIMITERS: [u8; 5] = *b",\t;|\x01";
 /// What also stands within fields, of prose, logs and times: taken only where none of the others makes a table.
 const INNER_DELIMITERS: [u8; 3] = *b":= ";
 
-pub fn detect(sample: &[u8]) -> Layout {
+pub fn detect(sample: &[u8], threads: NonZeroUsize) -> Layout {
     if is_binary(sample) {
         return Layout::Records { length: record_length(sample) };
     }
@@ -32,7 +34,7 @@ pub fn detect(sample: &[u8]) -> Layout {
         false => best_of(&DELIMITERS).or_else(|| best_of(&INNER_DELIMITERS)),
     };
     match best {
-        Some(delimiter) => Layout::Delimited { delimiter, quote, schemas: survey(sample, delimiter, quote) },
+        Some(delimiter) => Layout::Delimited { delimiter, quote, schemas: survey(sample, delimiter, quote, threads) },
         None => Layout::Plain,
     }
 }

@@ -1,5 +1,7 @@
 //! Where in the record am I? Structure is context for the predictor, never a change of the bytes.
 
+use std::num::NonZeroUsize;
+
 use serde::{Deserialize, Serialize};
 
 mod clues;
@@ -68,7 +70,12 @@ pub(crate) enum Structure {
 impl Layout {
     /// The layout that `sample`, the beginning of a file, seems to follow. A wrong guess costs compression only.
     pub fn detect(sample: &[u8]) -> Self {
-        detect::detect(sample)
+        Self::detect_on(sample, NonZeroUsize::MIN)
+    }
+
+    /// The same, found by so many threads.
+    pub fn detect_on(sample: &[u8], threads: NonZeroUsize) -> Self {
+        detect::detect(sample, threads)
     }
 
     /// A cursor at the start of a lane.

@@ -37,12 +37,12 @@ struct Support {
 }
 
 impl Numbers {
-    /// The shares that explain values of `field`, the one that explains most first.
-    pub fn alternatives(&self, columns: &[Column], field: usize) -> Vec<Relation> {
+    /// The shares that explain values of `field` that `relations` do not, the one that explains most first.
+    pub fn alternatives(&self, columns: &[Column], field: usize, relations: &[Relation]) -> Vec<Relation> {
         let mut target: Vec<Option<i64>> = self.values_of(Source { above: false, field: field as u16 });
         target.truncate(ROWS);
         let usual = commonest(&target);
-        let told = |row: usize| columns[field].relations.iter().any(|relation| self.tells(relation, field, row));
+        let told = |row: usize| relations.iter().any(|relation| self.tells(relation, field, row));
         for (row, value) in target.iter_mut().enumerate() {
             *value = value.filter(|&value| value != usual && value.abs() < LIMIT && !told(row));
         }

@@ -1,11 +1,13 @@
 //! Finds, on a sample of a table, how its columns are written and what other columns tell of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
 
 use super::Rows;
 use super::clues::Values;
 use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_time};
 use super::schemas::{SCHEMAS, Schema, heading};
+use crate::parallel::in_order;
 
 /// Rows for the search of clues, at most.
 pub const ROWS: usize = 20000;
@@ -24,23 +26,37 @@ const SUM_TERMS: usize = 8;
 const FIT_TERMS: usize = 3;
 
 /// What `sample` shows of the tables and their columns.
-pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Schema> {
+pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>, threads: NonZeroUsize) -> Vec<Schema> {
     let tables = tables(records(sample, delimiter, quote));
     let share = tables.len();
     let schema = |(heading, table): (u32, Table)| {
         let width = table.width as u16;
-        let mut columns: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
-        let (values, numbers) = (Values::new(&table, &columns), Numbers::new(&table, &columns));
-        for field in 0..table.width {
-            [columns[field].clues, columns[field].further_clues] = values.clues(field, share);
-            columns[field].relations = numbers.relations(&columns, field);
-            columns[field].alternatives = numbers.alternatives(&columns, field);
-            let Column { relations, alternatives, .. } = &mut columns[field];
-            relations.iter_mut().chain(alternatives).for_each(|relation| relation.held = numbers.held(relation, field));
-        }
-        Schema { heading, width, columns }
+        Schema { heading, width, columns: columns(&table, share, threads) }
     };
     tables.into_iter().map(schema).collect()
+}
+
+/// What is known of the columns of one of `share` tables.
+fn columns(table: &Table, share: usize, threads: NonZeroUsize) -> Vec<Column> {
+    let plain: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
+    let (values, numbers) = (Values::new(table, &plain), Numbers::new(table, &plain));
+    let column = |field: usize| {
+        let [clues, further_clues] = values.clues(field, share);
+        let mut relations = numbers.relations(&plain, field);
+        let mut alternatives = numbers.alternatives(&plain, field, &relations);
+        relations
+            .iter_mut()
+            .chain(&mut alternatives)
+            .for_each(|relation| relation.held = numbers.held(relation, field));
+        Ok(Column { clues, further_clues, relations, alternatives, ..plain[field].clone() })
+    };
+    let mut columns = Vec::new();
+    let all = in_order(table.width, threads, column, |_, column| {
+        columns.push(column);
+        Ok(())
+    });
+    debug_assert!(all.is_ok(), "no column fails");
+    columns
 }
 
 /// A record's fields.
