@@ -15,10 +15,19 @@ pub struct Evidence<'a> {
     /// The contexts of the final maps.
     #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
     pub(super) contexts: [usize; 2],
-    /// Whether the decision is on a bit, not on an expected byte.
-    pub(super) is_bit: bool,
+    pub(super) kind: DecisionKind,
     /// Groups of sixteen contexts.
     pub(super) groups: usize,
+}
+
+/// What is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DecisionKind {
+    /// Whether it is the byte that is expected.
+    Byte,
+    /// Whether it has the upper half that is expected.
+    Half,
+    Bit,
 }
 
 /// One of those that predict, by number as the format's chapter counts.
@@ -99,7 +108,7 @@ impl Evidence<'_> {
                 }
                 return;
             }
-            let (per_match, network) = if self.is_bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
+            let (per_match, network) = if self.kind == DecisionKind::Bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
             for number in 0..MATCHES {
                 let shares = &shares[number * per_match..][..per_match];
                 credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
