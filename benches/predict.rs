@@ -1,5 +1,6 @@
-//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2] FILE…` prints each file's size as the sum
-//! of −log2 p over its bits, without container or network, and the speed.
+//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2|3] FILE…` prints each file's size as the sum
+//! of −log2 p over its decisions, without container or network, their number per byte, and the speed in bytes per second of
+//! the processor's time.
 
 use std::time::Instant;
 
@@ -15,11 +16,11 @@ fn main() {
         match argument.as_str() {
             "--lanes" => lanes = number(),
             "--bits" => tables.bits = number() as u8,
-            "--effort" => tables.effort = [Effort::Quick, Effort::Normal, Effort::Full][number().min(2)],
+            "--effort" => tables.effort = [Effort::Fast, Effort::Quick, Effort::Normal, Effort::Full][number().min(3)],
             _ => files.push(argument),
         }
     }
-    println!("{:>12} {:>12} {:>7} {:>6}  file and layout", "bytes", "coded", "bpb", "MB/s");
+    println!("{:>12} {:>12} {:>7} {:>9} {:>6}  file and layout", "bytes", "coded", "bpb", "decisions", "MB/s");
     for file in files {
         let bytes = std::fs::read(&file).expect("a readable file");
         measure(&file, &bytes, lanes, tables);
@@ -29,26 +30,24 @@ fn main() {
 fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
     let begin = Instant::now();
     let layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
-    if std::env::var("SHOW").is_ok() {
-        if let Layout::Delimited { schemas, .. } = &layout {
-            for (i, c) in schemas[0].columns.iter().enumerate() {
-                println!("{i}: {:?} {:?}", c.format, c.clues);
-                for r in &c.relations {
-                    println!("    {}", r.describe(i));
-                }
-                for r in &c.alternatives {
-                    println!("   or {}", r.describe(i));
-                }
-            }
-        }
-    }
     eprintln!("detected in {:?}", begin.elapsed());
-    let start = Instant::now();
-    let coded = cost(bytes, &layout, lanes, tables);
-    let seconds = start.elapsed().as_secs_f64();
+    let start = seconds();
+    let (coded, decisions) = cost(bytes, &layout, lanes, tables);
+    let seconds = seconds() - start;
     let length = bytes.len() as f64;
     let (rate, speed, name) = (coded * 8.0 / length, length / seconds / 1e6, name(&layout));
-    println!("{length:>12} {coded:>12.0} {rate:>7.4} {speed:>6.3}  {file} {name}");
+    let decisions = decisions as f64 / length;
+    println!("{length:>12} {coded:>12.0} {rate:>7.4} {decisions:>9.3} {speed:>6.3}  {file} {name}");
+}
+
+/// Seconds that this thread has run; where the system does not count them, those since 1970.
+fn seconds() -> f64 {
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = counted.and_then(|text| text.split(' ').next().and_then(|number| number.parse::<f64>().ok()));
+    nanoseconds.map_or_else(
+        || std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |since| since.as_secs_f64()),
+        |nanoseconds| nanoseconds / 1e9,
+    )
 }
 
 fn name(layout: &Layout) -> String {
@@ -68,22 +67,19 @@ fn name(layout: &Layout) -> String {
     }
 }
 
-/// Bytes that an ideal coder would need.
-fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> f64 {
+/// Bytes that an ideal coder would need, and the decisions it would code.
+fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> (f64, u64) {
     let lengths: Vec<usize> =
         (0..lanes).map(|lane| (lane + 1) * bytes.len() / lanes - lane * bytes.len() / lanes).collect();
     let instructions = Instructions::choose().expect("a known NNCZ_KERNEL");
     let mut predictor = Predictor::new(layout, tables, &lengths, instructions);
-    let (mut total, mut product) = (0.0, 1.0f64);
-    let detailed = std::env::var("DETAIL").is_ok();
-    let mut detail: std::collections::BTreeMap<(u16, u16), (f64, u64)> = Default::default();
+    let (mut total, mut product, mut decisions) = (0.0, 1.0f64, 0);
     for step in 0..lengths.iter().copied().max().unwrap_or(0) {
         for lane in (0..lanes).filter(|&lane| step < lengths[lane]) {
             let byte = bytes[lane * bytes.len() / lanes + step];
-            let position = predictor.position(lane);
-            let before = total - product.log2();
             let mut code = |decision: Decision, yes: u16| {
                 let answer = decision.of(byte);
+                decisions += 1;
                 product *= f64::from(if answer { u32::from(yes) } else { 65536 - u32::from(yes) }) / 65536.0;
                 if product < 1e-200 {
                     total -= std::mem::replace(&mut product, 1.0).log2();
@@ -91,15 +87,7 @@ fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> f64 {
                 Ok(answer)
             };
             predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
-            if detailed {
-                let entry = detail.entry((position.field, position.offset.min(40))).or_default();
-                entry.0 += total - product.log2() - before;
-                entry.1 += 1;
-            }
         }
     }
-    for ((field, offset), (bits, count)) in detail {
-        println!("{field} {offset} {:.0} {:.3}", bits / 8.0, bits / count as f64);
-    }
-    (total - product.log2()) / 8.0
+    ((total - product.log2()) / 8.0, decisions)
 }

@@ -16,8 +16,8 @@ const HIGH_HOPE: u64 = 60;
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
-    Level { tables: tables(18, Effort::Quick), network: None },
-    Level { tables: tables(20, Effort::Quick), network: None },
+    Level { tables: tables(16, Effort::Fast), network: None },
+    Level { tables: tables(19, Effort::Quick), network: None },
     Level { tables: tables(22, Effort::Quick), network: None },
     Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE) },
     Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE) },

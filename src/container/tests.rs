@@ -47,7 +47,7 @@ fn header(original: u64, blocks: u32) -> Header {
         blocks,
         level: 6,
         network: false,
-        tables: Tables { bits: 22, effort: Effort::Quick },
+        tables: Tables { bits: 22, effort: Effort::Fast },
         layout: Layout::Plain,
     }
 }

@@ -1,5 +1,6 @@
 //! The network's prediction of a byte, as odds for each of its bits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::arithmetic::logarithm;
@@ -62,12 +63,24 @@ impl Distribution {
     /// Log₂ odds of the byte value `byte`, as [`Self::stretch`] gives those of a bit.
     #[inline]
     pub fn stretch_byte(&self, byte: u8) -> i32 {
-        let byte = usize::from(byte);
-        let leaf = self.below(byte + 1) - self.below(byte);
-        match (leaf, self.below(256) - leaf) {
+        self.stretch_values(usize::from(byte)..usize::from(byte) + 1)
+    }
+
+    /// The same for the sixteen byte values that have the upper half of `byte`.
+    #[inline]
+    pub fn stretch_half(&self, byte: u8) -> i32 {
+        let first = usize::from(byte & 0xF0);
+        self.stretch_values(first..first + 16)
+    }
+
+    /// Log₂ odds of byte values in a row.
+    #[inline(always)]
+    fn stretch_values(&self, values: Range<usize>) -> i32 {
+        let weight = self.below(values.end) - self.below(values.start);
+        match (weight, self.below(256) - weight) {
             (0, _) => -STRETCH_LIMIT,
             (_, 0) => STRETCH_LIMIT,
-            (leaf, rest) => (logarithm(leaf) - logarithm(rest)).clamp(-STRETCH_LIMIT, STRETCH_LIMIT),
+            (weight, rest) => (logarithm(weight) - logarithm(rest)).clamp(-STRETCH_LIMIT, STRETCH_LIMIT),
         }
     }
 

@@ -6,13 +6,12 @@ use crate::layout::Layout;
 
 use super::Predictor;
 use super::apm::FinalMaps;
-use super::evidence::Evidence;
+use super::evidence::{DecisionKind, Evidence};
 use super::experts::{Experts, FINAL_SETS};
 use super::logistic::{self, Logistic};
 use super::matching::MATCHES;
 use super::mixer::{Mixers, ONE};
-use super::model::{INPUT_ROWS, NETWORK_INPUT, NUMBER_INPUTS};
-use super::numbers::GUIDES;
+use super::model::{INPUT_ROWS, NETWORK_INPUT};
 use super::vector::{Portable, Row, WIDTH};
 
 /// Experts that predict without the others.
@@ -37,9 +36,9 @@ impl Part {
     }
 
     /// The inputs of the last row that it may see.
-    fn others(self, is_bit: bool) -> [bool; WIDTH] {
-        let (matches, network) = if is_bit { (2 * MATCHES, 2) } else { (MATCHES, 1) };
-        let numbers = if is_bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES };
+    fn others(self, kind: DecisionKind) -> [bool; WIDTH] {
+        let (matches, network) = if kind == DecisionKind::Bit { (2 * MATCHES, 2) } else { (MATCHES, 1) };
+        let numbers = kind.number_inputs();
         std::array::from_fn(|index| match self {
             _ if numbers.contains(&index) => self.has_contexts(),
             _ if index >= matches + network => true,
@@ -56,8 +55,8 @@ pub struct Ablation(Vec<Alone>);
 /// A part with mixers and maps of its own.
 struct Alone {
     part: Part,
-    /// For decisions on expected bytes, and on bits.
-    chains: [Option<Chain>; 2],
+    /// For decisions on expected bytes, on upper halves, and on bits.
+    chains: [Option<Chain>; 3],
     experts: Experts,
     /// In 1/2^24 bit.
     cost: u64,
@@ -73,7 +72,7 @@ impl Ablation {
     /// For one block of a layout.
     pub fn new(layout: &Layout) -> Self {
         let experts = Experts::new(layout);
-        Self(Part::ALL.map(|part| Alone { part, chains: [None, None], experts, cost: 0 }).into())
+        Self(Part::ALL.map(|part| Alone { part, chains: [const { None }; 3], experts, cost: 0 }).into())
     }
 
     /// Bytes of memory that it takes, at most.
@@ -103,11 +102,11 @@ impl Alone {
         if self.part.has_contexts() {
             inputs[..rows - 1].copy_from_slice(&evidence.inputs[..rows - 1]);
         }
-        let visible = self.part.others(evidence.is_bit);
+        let visible = self.part.others(evidence.kind);
         for ((input, &value), visible) in inputs[rows - 1].0.iter_mut().zip(&evidence.inputs[rows - 1].0).zip(visible) {
             *input = if visible { value } else { 0 };
         }
-        let chain = &mut self.chains[usize::from(evidence.is_bit)];
+        let chain = &mut self.chains[evidence.kind as usize];
         let (part, experts) = (self.part, self.experts);
         let chain = chain.get_or_insert_with(|| Chain::new(part, experts, evidence, logistic));
         self.cost += u64::from(chain.code(evidence, &inputs[..rows], answer, logistic));
@@ -116,7 +115,7 @@ impl Alone {
 
 impl Chain {
     fn new(part: Part, experts: Experts, evidence: &Evidence<'_>, logistic: &Logistic) -> Self {
-        let (rows, is_bit) = (evidence.inputs.len(), evidence.is_bit);
+        let (rows, is_bit) = (evidence.inputs.len(), evidence.kind == DecisionKind::Bit);
         let context = if experts.maps_states() && is_bit { ONE / 8 } else { ONE / 4 };
         let other = if part.has_contexts() { ONE / 4 } else { ONE };
         let mut weights = vec![Row([context; WIDTH]); rows - 1];

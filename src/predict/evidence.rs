@@ -1,5 +1,7 @@
 //! What a decision's probability was made from, for those who want to know whom to thank.
 
+use std::ops::Range;
+
 use super::matching::MATCHES;
 use super::mixer::{Mixers, Selection};
 use super::model::{NETWORK_INPUT, NUMBER_INPUTS};
@@ -16,10 +18,19 @@ pub struct Evidence<'a> {
     /// The contexts of the final maps.
     #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
     pub(super) contexts: [usize; 2],
-    /// Whether the decision is on a bit, not on an expected byte.
-    pub(super) is_bit: bool,
+    pub(super) kind: DecisionKind,
     /// Groups of sixteen contexts.
     pub(super) groups: usize,
+}
+
+/// What is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DecisionKind {
+    /// Whether it is the byte that is expected.
+    Byte,
+    /// Whether it has the upper half that is expected.
+    Half,
+    Bit,
 }
 
 /// One of those that predict, by number as the format's chapter counts.
@@ -90,6 +101,13 @@ impl Credit {
     }
 }
 
+impl DecisionKind {
+    /// The inputs of the last row that come from expected numbers.
+    pub fn number_inputs(self) -> Range<usize> {
+        if self == Self::Bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES }
+    }
+}
+
 impl Evidence<'_> {
     /// Adds what the experts said to `credit`, once the answer is known.
     #[inline(always)]
@@ -104,12 +122,12 @@ impl Evidence<'_> {
                 }
                 return;
             }
-            let (per_match, network) = if self.is_bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
+            let (per_match, network) = if self.kind == DecisionKind::Bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
             for number in 0..MATCHES {
                 let shares = &shares[number * per_match..][..per_match];
                 credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
             }
-            let numbers = if self.is_bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES };
+            let numbers = self.kind.number_inputs();
             for (expert, inputs) in [(Expert::Network, network..network + per_match), (Expert::Numbers, numbers)] {
                 credit.0[expert.index()] += sign * shares[inputs].iter().sum::<i32>();
             }

@@ -2,7 +2,7 @@
 
 use super::apm::Cell;
 use super::logistic::Logistic;
-use super::slots::prefetch;
+use super::slots::{prefetch, zeroed};
 
 /// Where keys were last seen; shared by all lanes of a block.
 pub struct MatchTable {
@@ -49,7 +49,7 @@ pub const LENGTHS: usize = 16;
 impl MatchTable {
     /// 2^`bits` places.
     pub fn new(bits: u32) -> Self {
-        Self { places: vec![0; 1 << bits], shift: 64 - bits, cells: vec![Cell::new(3 << 14); LENGTHS * 8 * 2] }
+        Self { places: zeroed(1 << bits, 0), shift: 64 - bits, cells: vec![Cell::new(3 << 14); LENGTHS * 8 * 2] }
     }
 
     /// Asks the memory for what [`Self::exchange`] will want.
@@ -112,6 +112,14 @@ impl Match {
         let sign = i32::from(self.predicted << bit_index) << 24 >> 31;
         // Minus the value where the predicted bit is a zero.
         ((octaves ^ !sign) - !sign, (distance ^ !sign) - !sign)
+    }
+
+    /// Ends the match unless what it predicts is right so far.
+    #[inline(always)]
+    pub fn keep_if(&mut self, right: impl FnOnce(u8) -> bool) {
+        if self.length > 0 && !right(self.predicted) {
+            (self.length, self.class) = (0, 0);
+        }
     }
 
     /// Learns whether the predicted bit was right; a wrong one ends the match.

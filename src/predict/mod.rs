@@ -13,6 +13,7 @@ mod experts;
 mod follower;
 mod logistic;
 mod matching;
+mod memories;
 mod mixer;
 mod model;
 mod numbers;
@@ -31,7 +32,7 @@ use crate::net::{Distribution, Input, Instructions};
 pub use ablation::{Ablation, Part};
 pub use evidence::{Credit, Evidence, Expert};
 use expected::Least;
-use experts::Experts;
+use experts::{Experts, FEW};
 pub use follower::Follower;
 use matching::Segments;
 use model::{Lane, Model};
@@ -67,9 +68,10 @@ impl TryFrom<u8> for Tables {
 
     fn try_from(byte: u8) -> std::result::Result<Self, String> {
         let effort = match byte >> 5 {
-            0 => Effort::Quick,
-            1 => Effort::Normal,
-            2 => Effort::Full,
+            0 => Effort::Fast,
+            1 => Effort::Quick,
+            2 => Effort::Normal,
+            3 => Effort::Full,
             unknown => return Err(format!("an effort of number {unknown}")),
         };
         Ok(Self { bits: byte & 31, effort })
@@ -77,8 +79,10 @@ impl TryFrom<u8> for Tables {
 }
 
 /// How much is done for a byte, in the order of speed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
+    /// Eight contexts and four mixers; bytes that are likely are expected, and so are the upper halves of others.
+    Fast,
     /// Sixteen contexts and four mixers; bytes that are likely are expected, and cost a single decision.
     Quick,
     /// 32 contexts but on delimited text, eight mixers on plain text; bytes that are next to certain are expected.
@@ -88,38 +92,46 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// Groups of sixteen contexts.
-    fn groups(self, experts: Experts) -> usize {
+    /// How many contexts there are.
+    fn contexts(self, experts: Experts) -> usize {
         match (self, experts) {
-            (Effort::Quick, _) | (_, Experts::Rows) => 1,
-            _ => 2,
+            (Effort::Fast, _) => FEW,
+            (Effort::Quick, _) | (_, Experts::Rows) => 16,
+            _ => 32,
         }
     }
 
     /// Whether contexts have an input that grows with what they have seen.
     fn weighs_counts(self) -> bool {
-        self != Effort::Quick
+        self > Effort::Quick
+    }
+
+    /// Whether contexts have an input from the map of their slots' states.
+    fn maps_states(self, experts: Experts) -> bool {
+        self != Effort::Fast && experts.maps_states()
     }
 
     /// Whether bits have eight mixers, not four.
     fn has_eight_mixers(self, experts: Experts) -> bool {
         match self {
-            Effort::Quick => false,
+            Effort::Fast | Effort::Quick => false,
             Effort::Normal => experts == Experts::Text,
             Effort::Full => true,
         }
     }
 
-    /// When a byte is expected, if ever.
-    fn expects(self, experts: Experts) -> Option<Least> {
+    /// When a byte is expected, and when the upper half of another, if ever.
+    fn expects(self, experts: Experts) -> Option<(Least, Option<Least>)> {
         let (chance, trust) = match (self, experts) {
+            (Effort::Fast, _) => (50_000, 50_000),
             (Effort::Quick, Experts::Records) => (63_000, 0),
             (Effort::Quick, _) => (60_000, 60_000),
             (Effort::Normal, Experts::Records) => (65_450, 0),
             (Effort::Normal, _) => (64_000, 65_300),
             (Effort::Full, _) => return None,
         };
-        Some(Least { chance, trust })
+        let least = Least { chance, trust };
+        Some((least, (self == Effort::Fast || experts == Experts::Rows).then_some(least)))
     }
 }
 
@@ -147,6 +159,8 @@ enum Build {
 pub enum Decision {
     /// Is it this byte?
     Byte(u8),
+    /// Has it the upper half of this byte?
+    Half(u8),
     /// Is this bit a one, counted from the highest, 0?
     Bit(usize),
 }
@@ -156,6 +170,7 @@ impl Decision {
     pub fn of(self, byte: u8) -> bool {
         match self {
             Decision::Byte(expected) => byte == expected,
+            Decision::Half(expected) => byte >> 4 == expected >> 4,
             Decision::Bit(index) => byte << index & 128 != 0,
         }
     }

@@ -7,12 +7,13 @@ use crate::layout::{Cursor, Layout};
 use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
-use super::evidence::Evidence;
-use super::expected::{Expectations, Expected};
+use super::evidence::{DecisionKind, Evidence};
+use super::expected::{Expectations, Expected, Voices};
 use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
+use super::memories::Memories;
 use super::mixer::{Mixers, ONE, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
@@ -22,16 +23,19 @@ use super::{Answers, Decision, Effort};
 
 /// The adaptive state that all lanes share.
 pub struct Model {
-    experts: Experts,
     logistic: &'static Logistic,
     /// Unless every bit is coded.
-    expectations: Option<Expectations>,
+    foresight: Option<Foresight>,
     slots: Slots,
     states: StateMaps,
+    maps_states: bool,
     /// For delimited text.
     numbers: Option<Numbers>,
     match_tables: [MatchTable; MATCHES],
-    /// Groups of sixteen contexts.
+    contexts: usize,
+    /// Contexts that remember bytes.
+    remembering: usize,
+    /// Rows of contexts.
     groups: usize,
     /// Rows of inputs that grow with counts.
     weighed_groups: usize,
@@ -41,6 +45,16 @@ pub struct Model {
     eight_mixers: bool,
     mixers: Mixers,
     maps: FinalMaps,
+}
+
+/// What is expected before bits are coded.
+struct Foresight {
+    memories: Memories,
+    bytes: Expectations<0>,
+    /// Of a byte that is not expected, the upper half, where those are expected.
+    halves: Option<Expectations<4>>,
+    /// Whether so few bytes are expected that the memory is asked for the lines of all.
+    is_rare: bool,
 }
 
 /// One lane's own state.
@@ -54,6 +68,11 @@ pub struct Lane {
     hashes: [u64; CONTEXTS],
     /// The byte that is expected; where bits are coded, it was not the right one.
     excluded: Option<u8>,
+    /// A byte whose upper half was expected and was not right.
+    excluded_half: Option<u8>,
+    voices: Voices,
+    /// The coming byte's place of trust.
+    trust_place: usize,
     present: Present,
 }
 
@@ -61,6 +80,7 @@ pub struct Lane {
 #[derive(Clone)]
 struct Present {
     expected: Expected,
+    expected_half: Expected,
     /// The byte's first nibble and its second.
     nibbles: [Nibble; 2],
     /// The mixers' inputs: the slots' log-odds, the same by their counts, the states', then [`Model::others`].
@@ -70,6 +90,8 @@ struct Present {
     cells: [usize; 2],
 }
 
+/// Base-2 logarithm of the memories for each line.
+const MEMORY_BITS: u32 = 1;
 /// Rows of inputs at most: three for each group of contexts, one for the others.
 pub const INPUT_ROWS: usize = 3 * GROUPS + 1;
 /// The network's inputs in the last row, after two of each match model; the bias follows.
@@ -78,17 +100,29 @@ const BIAS_INPUT: usize = NETWORK_INPUT + 2;
 /// The inputs of what guides to numbers say, in the same row.
 pub const NUMBER_INPUTS: Range<usize> = BIAS_INPUT + 1..BIAS_INPUT + 1 + GUIDES;
 
+impl Foresight {
+    /// Whether the lines of a byte at `place` are likely to be looked at.
+    #[inline(always)]
+    fn wants_lines(&self, place: usize) -> bool {
+        !self.is_rare && self.halves.is_none() && !self.bytes.trusts(place)
+    }
+}
+
 impl Model {
     /// Bytes that tables take for each line.
-    pub const LINE_MEMORY: u64 = 64 + (MATCHES * size_of::<u64>()) as u64 / 4;
+    pub const LINE_MEMORY: u64 =
+        64 + ((MATCHES * size_of::<u64>()) as u64 >> 2) + ((size_of::<u32>() as u64) << MEMORY_BITS);
 
     /// Tables of 2^`bits` lines.
     pub fn new(experts: Experts, effort: Effort, bits: u32) -> Self {
         let logistic = logistic::tables();
-        let groups = effort.groups(experts);
-        let state_groups = if experts.maps_states() { groups } else { 0 };
-        let first = if experts.maps_states() { ONE / 8 } else { ONE / 4 };
-        let sizes = experts.selector_sizes();
+        let contexts = effort.contexts(experts);
+        let remembering = contexts.min(WIDTH);
+        let groups = contexts.div_ceil(WIDTH);
+        let maps_states = effort.maps_states(experts);
+        let state_groups = if maps_states { groups } else { 0 };
+        let first = if maps_states { ONE / 8 } else { ONE / 4 };
+        let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
         let eight_mixers = effort.has_eight_mixers(experts);
         let weighed_groups = if effort.weighs_counts() { groups } else { 0 };
         let mut weights = vec![Row([first; WIDTH]); groups];
@@ -98,20 +132,29 @@ impl Model {
         others.0[..BIAS_INPUT].iter_mut().step_by(2).for_each(|weight| *weight = ONE / 4);
         weights.push(others);
         Self {
-            experts,
+            maps_states,
             logistic,
-            expectations: effort
-                .expects(experts)
-                .map(|least| Expectations::new(groups * WIDTH, least, experts.byte_selector_sizes(), logistic)),
-            slots: Slots::new(groups, bits, experts.count_limit()),
+            foresight: effort.expects(experts).map(|(byte, half)| Foresight {
+                memories: Memories::new(bits + MEMORY_BITS),
+                bytes: Expectations::new(remembering, byte, sizes, logistic),
+                halves: half.map(|half| Expectations::new(remembering, half, sizes, logistic)),
+                is_rare: experts != Experts::Rows && effort > Effort::Quick,
+            }),
+            slots: Slots::new(contexts, bits, experts.count_limit()),
             states: StateMaps::new(state_groups),
-            numbers: (experts == Experts::Rows).then(Numbers::new),
+            numbers: (experts == Experts::Rows && effort > Effort::Fast).then(Numbers::new),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
+            contexts,
+            remembering,
             groups,
             weighed_groups,
             rows: weights.len(),
             eight_mixers,
-            mixers: Mixers::new(&weights, if eight_mixers { &sizes } else { &sizes[..1] }, FINAL_SETS),
+            mixers: Mixers::new(
+                &weights,
+                if eight_mixers { &selector_sizes } else { &selector_sizes[..1] },
+                FINAL_SETS,
+            ),
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
@@ -127,19 +170,25 @@ impl Model {
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<u8> {
-        let Present { expected, nibbles, .. } = &mut lane.present;
-        self.slots.find_all(&mut nibbles[0], &lane.hashes, 0);
-        lane.excluded = None;
-        if let Some(expectations) = &self.expectations {
-            self.slots.recall(&nibbles[0], expected.remembered());
-            lane.excluded =
-                expectations.choose(expected, &lane.matches, lane.trail.trust_place(lane.matches[0].class()));
+        (lane.excluded, lane.excluded_half) = (None, None);
+        let Some(foresight) = &self.foresight else { return self.code_bits::<V>(1, lane, network, code) };
+        foresight.memories.recall(&mut lane.voices.remembered, &lane.hashes[..self.remembering]);
+        lane.voices.matches = lane.matches.each_ref().map(|model| (model.predicted(), model.class()));
+        lane.excluded = foresight.bytes.choose(&mut lane.present.expected, &lane.voices, lane.trust_place);
+        if let Some(byte) = lane.excluded
+            && self.is_expected::<V>(byte, lane, network, code)?
+        {
+            return Ok(byte);
         }
-        let choice = lane.excluded;
-        match choice {
-            Some(byte) if self.is_expected::<V>(byte, lane, network, code)? => Ok(byte),
-            _ => self.code_bits::<V>(lane, network, code),
+        let partial = self.code_half::<V>(lane, network, code)?;
+        if partial == 1 {
+            self.slots.prefetch(&lane.hashes, 0);
         }
+        let byte = self.code_bits::<V>(partial, lane, network, code)?;
+        if let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight {
+            halves.learn(&lane.present.expected_half, &lane.voices, byte);
+        }
+        Ok(byte)
     }
 
     /// Learns what is left to learn of `byte`, the one that [`Self::code_byte`] coded. It comes after [`Lane::advance`], so
@@ -150,12 +199,12 @@ impl Model {
         if lane.excluded != Some(byte) {
             self.slots.close::<V>(&nibbles[1]);
         }
-        if let Some(expectations) = &mut self.expectations {
+        if let Some(Foresight { memories, bytes, .. }) = &mut self.foresight {
             if let Some(chosen) = lane.excluded {
-                expectations.update::<V>(expected, chosen == byte, self.logistic);
+                bytes.update::<V>(expected, &lane.voices, chosen == byte, self.logistic);
             }
-            expectations.learn(expected, byte);
-            self.slots.remember(&nibbles[0], expected.remembered());
+            bytes.learn(expected, &lane.voices, byte);
+            memories.learn(&lane.voices.remembered, byte, self.remembering);
         }
     }
 
@@ -168,39 +217,73 @@ impl Model {
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<bool> {
-        let Some(expectations) = &self.expectations else { return Ok(false) };
+        let Some(Foresight { bytes, .. }) = &self.foresight else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
         let guides = lane.outlook.stretch_byte(byte);
-        let classes = lane.matches.each_ref().map(Match::class);
-        let selectors = lane.trail.byte_selectors(byte, classes);
+        let selectors = lane.trail.byte_selectors(byte, lane.matches.each_ref().map(Match::class));
         let expected = &mut lane.present.expected;
-        let probability = expectations.predict::<V>(expected, network, guides, &selectors, self.logistic);
-        code.answer(Decision::Byte(byte), probability, &expectations.evidence(expected, &selectors))
+        let probability = bytes.predict::<V>(expected, &lane.voices, network, guides, &selectors, self.logistic);
+        code.answer(Decision::Byte(byte), probability, &bytes.evidence(expected, &selectors))
     }
 
-    /// Codes a byte bit by bit.
+    /// Codes whether the next byte's upper half is the expected one, if one is. Returns what is then known of the byte, below
+    /// a leading 1.
     #[inline(always)]
-    fn code_bits<V: Vector>(
+    fn code_half<V: Vector>(
         &mut self,
         lane: &mut Lane,
         network: Option<&Distribution>,
         code: &mut impl Answers,
+    ) -> Result<usize> {
+        let Lane {
+            trail, matches, outlook, hashes, voices, trust_place, present: Present { expected_half, .. }, ..
+        } = lane;
+        let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight else { return Ok(1) };
+        let Some(half) = halves.choose(expected_half, voices, *trust_place) else { return Ok(1) };
+        let partial = 16 | usize::from(half >> 4);
+        self.slots.prefetch(hashes, partial);
+        let network = network.map_or(0, |network| network.stretch_half(half));
+        let guides = outlook.stretch_half(half);
+        let classes = matches.each_ref().map(Match::class);
+        let selectors = trail.half_selectors(half, classes, lane.excluded.is_some());
+        let probability = halves.predict::<V>(expected_half, voices, network, guides, &selectors, self.logistic);
+        let right = code.answer(Decision::Half(half), probability, &halves.evidence(expected_half, &selectors))?;
+        halves.update::<V>(expected_half, voices, right, self.logistic);
+        if !right {
+            lane.excluded_half = Some(half);
+            return Ok(1);
+        }
+        for model in matches {
+            model.keep_if(|predicted| predicted >> 4 == half >> 4);
+        }
+        Ok(partial)
+    }
+
+    /// Codes the bits of a byte of which `partial` is known.
+    #[inline(always)]
+    fn code_bits<V: Vector>(
+        &mut self,
+        mut partial: usize,
+        lane: &mut Lane,
+        network: Option<&Distribution>,
+        code: &mut impl Answers,
     ) -> Result<u8> {
-        let mut partial = 1;
-        for nibble in 0..2 {
-            if nibble == 1 {
-                self.slots.close::<V>(&lane.present.nibbles[0]);
-                self.slots.find_all(&mut lane.present.nibbles[1], &lane.hashes, partial);
-            }
-            self.slots.open::<V>(&mut lane.present.nibbles[nibble]);
-            for bit_index in nibble * 4..nibble * 4 + 4 {
+        for half in usize::from(partial > 1)..2 {
+            let salt = if half == 0 { 0 } else { partial };
+            self.slots.find_all(&mut lane.present.nibbles[half], &lane.hashes, salt);
+            self.slots.open::<V>(&mut lane.present.nibbles[half]);
+            for bit_index in half * 4..half * 4 + 4 {
                 if bit_index == 3 {
-                    self.slots.prefetch_second(&lane.hashes, partial);
+                    self.slots.prefetch(&lane.hashes, partial * 2);
+                    self.slots.prefetch(&lane.hashes, partial * 2 + 1);
                 }
                 let probability = self.predict::<V>(lane, network, partial, bit_index);
                 let bit = code.answer(Decision::Bit(bit_index), probability, &self.evidence(lane, partial))?;
                 self.update::<V>(lane, bit, bit_index);
                 partial = partial * 2 + usize::from(bit);
+            }
+            if half == 0 {
+                self.slots.close::<V>(&lane.present.nibbles[0]);
             }
         }
         Ok(partial as u8)
@@ -217,7 +300,9 @@ impl Model {
         let logistic = self.logistic;
         let others = self.others(&lane.matches, &lane.outlook, network, partial, bit_index);
         let classes = lane.matches.each_ref().map(Match::class);
-        let excluding = lane.excluded.is_some_and(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
+        let excluded = [lane.excluded, lane.excluded_half.filter(|_| bit_index < 4)];
+        let excluding =
+            excluded.into_iter().flatten().any(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
         let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
         let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
@@ -230,12 +315,24 @@ impl Model {
         let (odds, more) = inputs.split_at_mut(self.groups);
         let (weighed, more) = more.split_at_mut(self.weighed_groups);
         nibble.read::<V>(odds, weighed);
-        if self.experts.maps_states() {
+        if self.maps_states {
             self.states.predict(states, nibble.slots(), &mut more[..self.groups], logistic);
         }
         inputs[self.rows - 1] = others;
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
         self.maps.refine(cells, final_contexts(&lane.trail, partial), octaves, logistic)
+    }
+
+    /// Asks the memory for what comes first of some contexts, as far as there are so many.
+    #[inline(always)]
+    fn prefetch(&self, hashes: &[u64; CONTEXTS], contexts: Range<usize>) {
+        let first = contexts.start;
+        if let Some(foresight) = &self.foresight {
+            foresight.memories.prefetch(&hashes[first..contexts.end.min(self.remembering)]);
+        }
+        if self.foresight.as_ref().is_none_or(|foresight| foresight.is_rare) {
+            self.slots.prefetch_first(&hashes[first..contexts.end.min(self.contexts)]);
+        }
     }
 
     /// What the present bit's probability was made from.
@@ -248,7 +345,7 @@ impl Model {
             selection,
             inputs: &inputs[..self.rows],
             contexts,
-            is_bit: true,
+            kind: DecisionKind::Bit,
             groups: self.groups,
         }
     }
@@ -288,7 +385,7 @@ impl Model {
         for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
         }
-        if self.experts.maps_states() {
+        if self.maps_states {
             self.states.update(states, bit);
         }
         self.slots.update::<V>(nibble, bit);
@@ -306,11 +403,22 @@ impl Lane {
     pub fn new(layout: &Layout) -> Self {
         let mut trail = Trail::new(layout);
         let mut hashes = [0; CONTEXTS];
-        trail.contexts(GROUPS, &mut hashes);
+        trail.contexts(CONTEXTS, &mut hashes);
         hashes[MATCH_CONTEXT] = trail.match_context([None; MATCHES], 0);
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
-        let outlook = Outlook::default();
-        Self { cursor, trail, matches, outlook, hashes, excluded: None, present: Present::default() }
+        let trust_place = trail.trust_place(0);
+        Self {
+            cursor,
+            trail,
+            matches,
+            outlook: Outlook::default(),
+            hashes,
+            excluded: None,
+            excluded_half: None,
+            voices: Voices::default(),
+            trust_place,
+            present: Present::default(),
+        }
     }
 
     /// What the network is told about the byte after the lane's `history`.
@@ -332,8 +440,8 @@ impl Lane {
         for (table, &key) in model.match_tables.iter().zip(&keys) {
             table.prefetch(key);
         }
-        self.trail.contexts(model.groups, &mut self.hashes);
-        model.slots.prefetch_first(MATCH_CONTEXT + 1..model.groups * WIDTH, &self.hashes);
+        self.trail.contexts(model.contexts, &mut self.hashes);
+        model.prefetch(&self.hashes, MATCH_CONTEXT + 1..CONTEXTS);
         for (index, key) in keys.into_iter().enumerate() {
             let found = model.match_tables[index].exchange(key, end);
             self.matches[index].advance(byte, segments, block, || {
@@ -351,7 +459,11 @@ impl Lane {
         }
         let predicted = std::array::from_fn(|index: usize| self.matches[index].predicted());
         self.hashes[MATCH_CONTEXT] = self.trail.match_context(predicted, self.matches[0].class());
-        model.slots.prefetch_first(MATCH_CONTEXT..MATCH_CONTEXT + 1, &self.hashes);
+        self.trust_place = self.trail.trust_place(self.matches[0].class());
+        model.prefetch(&self.hashes, MATCH_CONTEXT..MATCH_CONTEXT + 1);
+        if model.foresight.as_ref().is_some_and(|foresight| foresight.wants_lines(self.trust_place)) {
+            model.slots.prefetch(&self.hashes, 0);
+        }
     }
 }
 
@@ -359,6 +471,7 @@ impl Default for Present {
     fn default() -> Self {
         Self {
             expected: Expected::default(),
+            expected_half: Expected::default(),
             nibbles: [Nibble::default(), Nibble::default()],
             inputs: [Row::ZERO; INPUT_ROWS],
             states: [0; CONTEXTS],

@@ -5,7 +5,6 @@
 //! For the four bits the lines of sixteen contexts are transposed, so that the slots of a node lie in one row.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use super::logistic::STRETCH_MAX;
 use super::vector::{Row, Vector, WIDTH};
@@ -29,7 +28,7 @@ pub struct Slots {
     lines: Vec<Row>,
     /// 64 less the base-2 logarithm of the lines but the spare ones.
     shift: u32,
-    groups: usize,
+    contexts: usize,
     /// How often newcomers met lines that both know something.
     contested: u32,
     /// The share of the error by which a slot moves, in 1/256, by its class of count.
@@ -54,13 +53,13 @@ impl Default for Nibble {
 }
 
 impl Slots {
-    /// 2^`bits` lines for `groups` times sixteen contexts. The rate stops to fall at a count of `limit`.
-    pub fn new(groups: usize, bits: u32, limit: i32) -> Self {
-        debug_assert!(groups <= GROUPS && bits >= 12);
+    /// 2^`bits` lines for so many contexts. The rate stops to fall at a count of `limit`.
+    pub fn new(contexts: usize, bits: u32, limit: i32) -> Self {
+        debug_assert!(contexts <= CONTEXTS && bits >= 12);
         Self {
-            lines: zeroed((1 << bits) + groups * WIDTH),
+            lines: zeroed((1 << bits) + contexts, Row::ZERO),
             shift: 64 - bits,
-            groups,
+            contexts,
             contested: 0,
             rates: falling_rates(limit),
             closing: [Row::ZERO; WIDTH],
@@ -71,38 +70,19 @@ impl Slots {
     /// `salt` (16..32). `hashes` are the contexts'.
     #[inline(always)]
     pub fn find_all(&mut self, nibble: &mut Nibble, hashes: &[u64; CONTEXTS], salt: usize) {
-        for group in 0..self.groups {
-            for index in 0..WIDTH {
-                let context = group * WIDTH + index;
-                let hash = hashes[context];
-                let line = self.index(hash) ^ salt;
-                let check = (hash as u32).wrapping_add(salt as u32 * 0x9E35) & 0xFFFF;
-                nibble.places[group][index] = self.find(line, check, context);
-            }
-        }
-    }
-
-    /// What the lines of a first nibble remember above their checks.
-    #[inline(always)]
-    pub fn recall(&self, nibble: &Nibble, remembered: &mut [u32; CONTEXTS]) {
-        for (&place, remembered) in nibble.places.as_flattened().iter().zip(remembered).take(self.groups * WIDTH) {
-            *remembered = self.lines[place].0[0] as u32 >> 16;
-        }
-    }
-
-    /// Writes what those lines shall remember.
-    #[inline(always)]
-    pub fn remember(&mut self, nibble: &Nibble, remembered: &[u32; CONTEXTS]) {
-        for (&place, remembered) in nibble.places.as_flattened().iter().zip(remembered).take(self.groups * WIDTH) {
-            let word = &mut self.lines[place].0[0];
-            *word = (*word & 0xFFFF) | (remembered << 16) as i32;
+        for context in 0..self.contexts {
+            let hash = hashes[context];
+            let line = self.index(hash) ^ salt;
+            let check = (hash as u32).wrapping_add(salt as u32 * 0x9E35) & 0xFFFF;
+            nibble.places[context / WIDTH][context % WIDTH] = self.find(line, check, context);
         }
     }
 
     /// Opens the lines that were found.
     #[inline(always)]
     pub fn open<V: Vector>(&self, nibble: &mut Nibble) {
-        for (places, rows) in nibble.places.iter().zip(&mut nibble.rows).take(self.groups) {
+        let places = nibble.places.as_flattened()[..self.contexts].chunks(WIDTH);
+        for (places, rows) in places.zip(&mut nibble.rows) {
             let mut lines = [&Row::ZERO; WIDTH];
             for (line, &place) in lines.iter_mut().zip(places) {
                 *line = &self.lines[place];
@@ -115,7 +95,8 @@ impl Slots {
     /// Writes the lines back to their tables. Where two lanes have opened a line, the last to close it decides.
     #[inline(always)]
     pub fn close<V: Vector>(&mut self, nibble: &Nibble) {
-        for (rows, places) in nibble.rows.iter().zip(&nibble.places).take(self.groups) {
+        let places = nibble.places.as_flattened()[..self.contexts].chunks(WIDTH);
+        for (rows, places) in nibble.rows.iter().zip(places) {
             V::transpose(rows.each_ref(), &mut self.closing);
             for (&place, line) in places.iter().zip(&self.closing) {
                 V::load(line).store(&mut self.lines[place]);
@@ -126,7 +107,7 @@ impl Slots {
     /// Moves the slots towards `bit` and on to the nibble's next node.
     #[inline(always)]
     pub fn update<V: Vector>(&self, nibble: &mut Nibble, bit: bool) {
-        for rows in &mut nibble.rows[..self.groups] {
+        for rows in &mut nibble.rows[..self.contexts.div_ceil(WIDTH)] {
             let slots = &mut rows[nibble.node];
             learn(V::load(slots), bit, &self.rates).store(slots);
         }
@@ -148,7 +129,7 @@ impl Slots {
 
     #[inline(always)]
     fn has(&self, line: usize, check: u32) -> bool {
-        (self.lines[line].0[0] as u32 ^ check) << 16 == 0
+        self.lines[line].0[0] as u32 == check
     }
 
     #[inline(never)]
@@ -159,7 +140,7 @@ impl Slots {
             // Most newcomers never come again: only every eighth gets the line of one that has come often.
             self.contested = self.contested.wrapping_add(1);
             if !self.contested.is_multiple_of(8) {
-                line = self.lines.len() - self.groups * WIDTH + context;
+                line = self.lines.len() - self.contexts + context;
             }
         }
         self.lines[line] = Row::ZERO;
@@ -167,21 +148,19 @@ impl Slots {
         line
     }
 
-    /// Asks the memory for the lines that [`Self::find_all`] will want for the first nibble of some contexts.
+    /// Asks the memory for the lines that [`Self::find_all`] will want for the first nibble of contexts with these hashes.
     #[inline(always)]
-    pub fn prefetch_first(&self, contexts: Range<usize>, hashes: &[u64; CONTEXTS]) {
-        for context in contexts {
-            prefetch(&self.lines, self.index(hashes[context]));
+    pub fn prefetch_first(&self, hashes: &[u64]) {
+        for &hash in hashes {
+            prefetch(&self.lines, self.index(hash));
         }
     }
 
-    /// The same for the second nibble, when three of the byte's bits are known: `partial` is 8..16.
+    /// The same for all contexts and a nibble of either kind.
     #[inline(always)]
-    pub fn prefetch_second(&self, hashes: &[u64; CONTEXTS], partial: usize) {
-        for &hash in &hashes[..self.groups * WIDTH] {
-            let line = self.index(hash) ^ (partial * 2);
-            prefetch(&self.lines, line);
-            prefetch(&self.lines, line ^ 1);
+    pub fn prefetch(&self, hashes: &[u64; CONTEXTS], salt: usize) {
+        for &hash in &hashes[..self.contexts] {
+            prefetch(&self.lines, self.index(hash) ^ salt);
         }
     }
 
@@ -251,18 +230,18 @@ pub fn learn<V: Vector>(slots: V, bit: bool, rates: &Row) -> V {
     moved.shift_left::<PROBABILITY_SHIFT>().or(counted).or(history)
 }
 
-/// `length` rows of zeros, on large pages where the system offers them: the lines of a byte lie all over the tables.
-fn zeroed(length: usize) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(length);
-    advise_large_pages(rows.spare_capacity_mut());
-    rows.resize(length, Row::ZERO);
-    rows
+/// A table of `length` zeros, on large pages where the system offers them: what a byte needs lies all over the tables.
+pub fn zeroed<T: Copy>(length: usize, zero: T) -> Vec<T> {
+    let mut table = Vec::with_capacity(length);
+    advise_large_pages(table.spare_capacity_mut());
+    table.resize(length, zero);
+    table
 }
 
 /// Asks for large pages, before the room is touched for the first time.
 fn advise_large_pages<T>(room: &mut [MaybeUninit<T>]) {
     #[cfg(target_os = "linux")]
-    if size_of_val(room) >= LARGE_PAGE * 8 {
+    if size_of_val(room) >= LARGE_PAGE * 2 {
         let start = room.as_mut_ptr().cast::<u8>();
         let skip = start.align_offset(LARGE_PAGE);
         let whole = (size_of_val(room) - skip) / LARGE_PAGE * LARGE_PAGE;
@@ -296,7 +275,7 @@ mod tests {
 
     #[test]
     fn newcomers_leave_lines_that_know_something_to_their_owners_seven_times_of_eight() {
-        let mut slots = Slots::new(1, 14, 60);
+        let mut slots = Slots::new(16, 14, 60);
         for (line, check) in [(6, 1), (7, 2)] {
             assert_eq!(slots.find(line, check, 0), line);
             slots.lines[line].0[1] = 10 << COUNT_SHIFT;

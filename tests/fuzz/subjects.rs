@@ -47,7 +47,7 @@ pub fn parts(bytes: &[u8]) {
     let blocks = u32::from(data.byte() % 4);
     let original =
         if blocks == 0 { 0 } else { u64::from(blocks) + u64::from(data.byte()) * u64::from(data.byte() % 48) };
-    let effort = [Effort::Quick, Effort::Normal, Effort::Full][usize::from(data.byte() % 3)];
+    let effort = [Effort::Fast, Effort::Quick, Effort::Normal, Effort::Full][usize::from(data.byte() % 4)];
     let tables = Tables { bits: data.byte() % 17, effort };
     let weights = data.list();
     let network = data.byte() % 4 == 0 && blocks > 0;

@@ -29,6 +29,13 @@ pub const FINAL_SETS: usize = PLACES + 8;
 /// Places of trust.
 pub const TRUST_PLACES: usize = 2 * PLACES;
 
+/// Contexts where there are few.
+pub const FEW: usize = 8;
+/// Those of the first sixteen contexts that stay where there are few.
+const FEW_TEXT: [usize; FEW] = [0, 1, 2, 3, 5, 7, 11, 14];
+const FEW_RECORDS: [usize; FEW] = [0, 1, 2, 5, 7, 9, 10, 12];
+const FEW_ROWS: [usize; FEW] = [0, 2, 7, 10, 12, 13, 14, 15];
+
 /// Which experts work on a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Experts {
@@ -72,7 +79,7 @@ impl Experts {
         }
     }
 
-    /// Whether contexts have a third input, from the map of their slots' states.
+    /// Whether contexts have an input from the map of their slots' states, where there are not few.
     pub fn maps_states(self) -> bool {
         self != Experts::Rows
     }
@@ -126,17 +133,26 @@ impl Trail {
         }
     }
 
-    /// The hashes of the contexts of the coming byte, of `groups` times sixteen, but the one of [`Self::match_context`].
+    /// The hashes of so many contexts of the coming byte, [`FEW`], 16 or 32, but the one of [`Self::match_context`].
     #[inline(always)]
-    pub fn contexts(&self, groups: usize, hashes: &mut [u64; CONTEXTS]) {
+    pub fn contexts(&self, contexts: usize, hashes: &mut [u64; CONTEXTS]) {
         let (first, others) = hashes.split_at_mut(WIDTH);
         let keys = match &self.part {
             Part::Text(text) => text.keys(self.last),
             Part::Records(records) => records.keys(self.last),
             Part::Rows(row) => row.keys(self.last),
         };
+        if contexts < WIDTH {
+            let numbers = match &self.part {
+                Part::Text(_) => FEW_TEXT,
+                Part::Records(_) => FEW_RECORDS,
+                Part::Rows(_) => FEW_ROWS,
+            };
+            hash_keys(&numbers.map(|number| keys[number]), 1, first);
+            return;
+        }
         hash_keys(&keys, 1, first);
-        if groups > 1 {
+        if contexts > WIDTH {
             let keys = match &self.part {
                 Part::Text(text) => text.more_keys(self.last),
                 Part::Records(records) => records.more_keys(self.last),
@@ -244,6 +260,22 @@ impl Trail {
         Selectors { sets, last_set: self.final_set(), last_curve: self.final_curve() }
     }
 
+    /// The same for the decision on the upper half of `byte`, `after` the byte that was expected was wrong or not.
+    #[inline(always)]
+    pub fn half_selectors(&self, byte: u8, classes: [usize; MATCHES], after: bool) -> Selectors {
+        let half = usize::from(byte >> 4) * 2 + usize::from(after);
+        let matched = classes[0] * 16 + classes[1].max(classes[2]);
+        let sets = match &self.part {
+            Part::Text(_) => [half, self.previous(), matched],
+            Part::Records(records) => [half, records.column() & 255, matched],
+            Part::Rows(row) => {
+                let matched = classes[0] * 16 + classes[2];
+                [row.place_class(16 | usize::from(byte >> 4), 4), half, matched]
+            }
+        };
+        Selectors { sets, last_set: self.final_set(), last_curve: self.final_curve() }
+    }
+
     /// The final mixer's weight set, but for the last eight.
     #[inline(always)]
     pub fn final_set(&self) -> usize {
@@ -314,7 +346,7 @@ impl Trail {
 
 /// The hashes of the keys of contexts whose numbers begin at `number` - 1.
 #[inline(always)]
-fn hash_keys(keys: &[u64; WIDTH], number: u64, hashes: &mut [u64]) {
+fn hash_keys(keys: &[u64], number: u64, hashes: &mut [u64]) {
     for ((hash, &key), number) in hashes.iter_mut().zip(keys).zip(number..) {
         *hash = mix(key, number);
     }

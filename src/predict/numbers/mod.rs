@@ -141,7 +141,18 @@ impl Outlook {
     /// The log-odds that `byte` comes, by each guide.
     #[inline(always)]
     pub fn stretch_byte(&self, byte: u8) -> [i32; GUIDES] {
-        let [start, end] = [0, 1].map(|more| rank(usize::from(byte) + more, self.end));
+        self.stretch_bytes(byte.into(), 1)
+    }
+
+    /// The log-odds that a byte with the upper half of `byte` comes, by each guide.
+    #[inline(always)]
+    pub fn stretch_half(&self, byte: u8) -> [i32; GUIDES] {
+        self.stretch_bytes(usize::from(byte) & 0xF0, 16)
+    }
+
+    #[inline(always)]
+    fn stretch_bytes(&self, first: usize, count: usize) -> [i32; GUIDES] {
+        let [start, end] = [first, first + count].map(|byte| rank(byte, self.end));
         self.by_guide(|sums| {
             let weight = sums[end] - sums[start];
             odds(weight, sums[SYMBOLS] - weight)
