@@ -241,6 +241,7 @@ fn alphabet(source: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Schema;
 
     #[test]
     fn blocks_are_few_large_and_even() {
@@ -257,6 +258,15 @@ mod tests {
             let network = Plan::new(level, NetworkChoice::Auto, &bytes).network;
             assert_eq!(network.is_some(), level >= 4, "level {level}");
             assert!(network.is_none_or(|network| network.shape.check().is_ok() && !network.is_worth_a_try(100_000)));
+        }
+    }
+
+    #[test]
+    fn a_dump_of_tables_has_fewer_lanes() {
+        for (tables, expected) in [(0, LANES), (1, LANES), (2, LANES_OF_TABLES)] {
+            let layout = Layout::Delimited { delimiter: b',', quote: None, schemas: vec![Schema::default(); tables] };
+            let plan = Plan::new(6, NetworkChoice::Auto, b"a,b\n").with_lanes_for(&layout);
+            assert_eq!(plan.network.unwrap().lanes, expected);
         }
     }
 
