@@ -21,7 +21,7 @@ pub const LEVELS: [Level; 9] = [
     Level { tables: tables(22, Effort::Quick), network: None },
     Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE) },
     Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE) },
-    Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE) },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 96 << 20, HOPE) },
     Level { tables: tables(23, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
     Level { tables: tables(24, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
     Level { tables: tables(25, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
@@ -87,8 +87,8 @@ pub struct NetworkPlan {
 
 /// Longest block; restarting the adaptive state more often costs up to a quarter.
 pub const BLOCK: u64 = 64 << 20;
-/// The same of the levels that are to be quick, so that more threads have something to do.
-const QUICK_BLOCK: u64 = 32 << 20;
+/// The same of the levels that are to be quick, so that more threads have something to do, and of files of nearly nothing.
+pub const SHORT_BLOCK: u64 = 32 << 20;
 /// The last of those levels.
 const LAST_QUICK_LEVEL: u8 = 3;
 /// Width of a head.
@@ -146,7 +146,7 @@ impl Probe {
 impl Plan {
     /// The plan for `source` at a level of 1…9.
     pub fn new(level: u8, choice: NetworkChoice, source: &[u8]) -> Self {
-        let longest = if level <= LAST_QUICK_LEVEL { QUICK_BLOCK } else { BLOCK };
+        let longest = if level <= LAST_QUICK_LEVEL { SHORT_BLOCK } else { BLOCK };
         let level = LEVELS[usize::from(level.clamp(1, 9)) - 1];
         let network = match choice {
             NetworkChoice::Auto => level.network,

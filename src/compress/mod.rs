@@ -2,6 +2,7 @@
 
 mod estimate;
 mod held;
+mod layouts;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
 use crate::options::{Options, Resources};
 use crate::parallel::in_order;
-use crate::plan::{BLOCK, NetworkPlan, PROBE_PERCENT, Plan, Probe};
+use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK};
 use crate::predict::{Predictor, Tables};
 use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
@@ -139,6 +140,7 @@ impl<'a> Job<'a> {
     fn code_sample(&mut self, resources: &Resources) -> Result<Sample> {
         let sample = &self.source[..self.source.len().min(SAMPLE)];
         self.progress.begin(Phase::Choosing, sample.len() as u64);
+        self.settle_layout(resources)?;
         let used = self.tables_for_sample(sample.len(), resources);
         let planned = std::mem::replace(&mut self.tables, used);
         let memory = Predictor::memory(self.tables, sample.len()) + Predictor::FIXED_MEMORY;
@@ -175,7 +177,7 @@ impl<'a> Job<'a> {
         let memory = limits::decoder_memory(length);
         self.tables = self.tables_within(memory, self.longest());
         if Predictor::memory(self.tables, self.longest()) > memory {
-            self.blocks = self.source.len().div_ceil(BLOCK as usize) as u32;
+            self.blocks = self.source.len().div_ceil(SHORT_BLOCK as usize) as u32;
         }
     }
 
@@ -332,9 +334,12 @@ impl<'a> Job<'a> {
 
     /// Codes a block, or a sample as if it were one.
     fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool, progress: &dyn Progress) -> Result<Encoded> {
+        self.coding(model, pipelined).encode(bytes, model.map_or(1, |model| model.lanes), progress)
+    }
+
+    fn coding<'b>(&'b self, model: Option<&'b Model>, pipelined: bool) -> Coding<'b> {
         let (layout, network) = (&self.layout, model.map(|model| &model.network));
-        let coding = Coding { layout, tables: self.tables, instructions: self.instructions, network, pipelined };
-        coding.encode(bytes, model.map_or(1, |model| model.lanes), progress)
+        Coding { layout, tables: self.tables, instructions: self.instructions, network, pipelined }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::predict::Tables;
 
 pub use mend::{Mending, mend, rewrite};
 pub use read::{Archive, Block};
-pub use write::Writer;
+pub use write::{Writer, length_of};
 
 /// The first bytes of every archive: no text, not 7-bit clean, and mangled by any change of line ends.
 pub const MAGIC: [u8; 8] = *b"\x89NNCZ\r\n\x1a";

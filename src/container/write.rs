@@ -10,6 +10,7 @@ use super::{
     varint,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Layout;
 use crate::limits;
 use crate::options::Parity;
 
@@ -24,6 +25,11 @@ pub struct Writer<W> {
     /// Length of header and model.
     front: u64,
     blocks: Vec<(BlockHeader, u32)>,
+}
+
+/// Bytes that a layout takes in the header.
+pub fn length_of(layout: &Layout) -> u64 {
+    bincode::DefaultOptions::new().serialized_size(layout).unwrap_or(u64::MAX)
 }
 
 impl<W: Write> Writer<W> {

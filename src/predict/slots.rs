@@ -70,8 +70,7 @@ impl Slots {
     /// `salt` (16..32). `hashes` are the contexts'.
     #[inline(always)]
     pub fn find_all(&mut self, nibble: &mut Nibble, hashes: &[u64; CONTEXTS], salt: usize) {
-        for context in 0..self.contexts {
-            let hash = hashes[context];
+        for (context, &hash) in hashes.iter().enumerate().take(self.contexts) {
             let line = self.index(hash) ^ salt;
             let check = (hash as u32).wrapping_add(salt as u32 * 0x9E35) & 0xFFFF;
             nibble.places[context / WIDTH][context % WIDTH] = self.find(line, check, context);

@@ -1,5 +1,6 @@
 //! What an explanation says, ready to be shown: every part in bytes, adding up to the archive.
 
+use nncz::container::Header;
 use nncz::container::{Archive, Method};
 use nncz::layout::Layout;
 use nncz::predict::{Expert, Part};
@@ -187,7 +188,7 @@ impl Explanation {
                 bits: bits(sum.cost),
                 bits_per_row: bits(sum.cost) / row_count.max(1) as f64,
                 original: sum.bytes,
-                experts: experts(sum, layout.unwrap_or(&header.layout), layout.map(|_| number), &names),
+                experts: experts(sum, header, layout.map(|_| number), &names),
             })
             .collect();
         groups.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(b.bits.total_cmp(&a.bits)));
@@ -263,11 +264,11 @@ impl Ablation {
 }
 
 /// Who predicted the bytes of a group; a column if `field` says which.
-fn experts(sum: &Sum, layout: &Layout, field: Option<usize>, names: &[String]) -> Vec<(String, f64)> {
+fn experts(sum: &Sum, header: &Header, field: Option<usize>, names: &[String]) -> Vec<(String, f64)> {
     let mut experts: Vec<(String, f64)> = Vec::new();
     for expert in Expert::all().filter(|expert| sum.experts[expert.index()] > 0) {
         let share = sum.experts[expert.index()] as f64 / sum.bytes as f64;
-        let mut name = expert.describe(layout, field.unwrap_or(usize::MAX));
+        let mut name = expert.describe(&header.layout, header.tables.effort, field.unwrap_or(usize::MAX));
         if field.is_some() {
             name = with_names(&name, names);
         }

@@ -79,6 +79,15 @@ impl Experts {
         }
     }
 
+    /// The contexts that stay where there are few.
+    pub fn few(self) -> [usize; FEW] {
+        match self {
+            Experts::Text => FEW_TEXT,
+            Experts::Records => FEW_RECORDS,
+            Experts::Rows => FEW_ROWS,
+        }
+    }
+
     /// Whether contexts have an input from the map of their slots' states, where there are not few.
     pub fn maps_states(self) -> bool {
         self != Experts::Rows
@@ -143,12 +152,12 @@ impl Trail {
             Part::Rows(row) => row.keys(self.last),
         };
         if contexts < WIDTH {
-            let numbers = match &self.part {
-                Part::Text(_) => FEW_TEXT,
-                Part::Records(_) => FEW_RECORDS,
-                Part::Rows(_) => FEW_ROWS,
+            let experts = match &self.part {
+                Part::Text(_) => Experts::Text,
+                Part::Records(_) => Experts::Records,
+                Part::Rows(_) => Experts::Rows,
             };
-            hash_keys(&numbers.map(|number| keys[number]), 1, first);
+            hash_keys(&experts.few().map(|number| keys[number]), 1, first);
             return;
         }
         hash_keys(&keys, 1, first);

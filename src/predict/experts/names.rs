@@ -2,7 +2,9 @@
 
 use crate::layout::{Clue, Column, Layout};
 
+use super::super::Effort;
 use super::super::evidence::Expert;
+use super::{Experts, FEW};
 
 /// Delimited text, as far as a column's relations do not say otherwise.
 const ROWS: [&str; 16] = [
@@ -62,12 +64,13 @@ const TEXT: [&str; 32] = [
 const MATCHES: [&str; 3] = ["a repeat of 16 bytes or more", "a repeat of 6 bytes or more", "a repeat of the place"];
 
 impl Expert {
-    /// What the expert, one that works on such files, looks at in `field` of a file of this layout.
-    pub fn describe(self, layout: &Layout, field: usize) -> String {
+    /// What the expert, one that works on such files with such effort, looks at in `field` of a file of this layout.
+    pub fn describe(self, layout: &Layout, effort: Effort, field: usize) -> String {
         let number = match self {
             Self::Network => return "the network".to_owned(),
             Self::Numbers => return "how far such numbers lie from what is expected".to_owned(),
             Self::Match(number) => return MATCHES[usize::from(number)].to_owned(),
+            Self::Context(number) if effort == Effort::Fast => Experts::new(layout).few()[usize::from(number) % FEW],
             Self::Context(number) => usize::from(number),
         };
         let name = match layout {
