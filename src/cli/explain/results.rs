@@ -2,7 +2,6 @@
 
 use nncz::container::Header;
 use nncz::container::{Archive, Method};
-use nncz::layout::Layout;
 use nncz::predict::{Expert, Part};
 use serde::Serialize;
 
