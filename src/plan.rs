@@ -21,7 +21,7 @@ pub const LEVELS: [Level; 9] = [
     Level { tables: tables(22, Effort::Quick), network: None },
     Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE) },
     Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE) },
-    Level { tables: tables(23, Effort::Normal), network: network(64, 96 << 20, HOPE) },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE) },
     Level { tables: tables(23, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
     Level { tables: tables(24, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
     Level { tables: tables(25, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
