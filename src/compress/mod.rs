@@ -43,6 +43,9 @@ const SAMPLE: usize = 1 << 20;
 const LAYOUT_SAMPLE: usize = 4 << 20;
 /// Bytes of a file of many blocks that a network is tried on.
 const NETWORK_SAMPLE: usize = 4 << 20;
+/// Thousandths of the archive by which such a sample flatters a network, since contexts have more to learn at the start: of
+/// 99 MB of taxi rows it promised 95,493 bytes, and the whole archive lost 5,000, 1.45 % less.
+const FLATTERY: u64 = 15;
 
 /// Compresses `source` into `sink`.
 ///
@@ -252,9 +255,11 @@ impl<'a> Job<'a> {
         let without = encoded.pop().unwrap_or_default();
         let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / sample.len() as u64;
         let cost = model.section.len() as u64;
-        let pays = saved > cost;
+        let doubt = if self.blocks == 1 { 0 } else { self.expected * FLATTERY / 1000 };
+        let pays = saved > cost + doubt;
         let verdict = if pays { "so it is kept" } else { "so it is left out" };
-        self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
+        let doubted = if doubt > 0 { format!(", {doubt} of them doubtful,") } else { String::new() };
+        self.progress.note(&format!("the network saves {saved} bytes{doubted} for {cost} bytes of weights, {verdict}"));
         let winner = if pays { with } else { without };
         Ok(Chosen { model: pays.then_some(model), only_block: (self.blocks == 1).then_some(winner) })
     }
