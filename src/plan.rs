@@ -16,15 +16,15 @@ const HIGH_HOPE: u64 = 60;
 
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
-    Level { tables: tables(16, Effort::Fast), network: None },
-    Level { tables: tables(19, Effort::Quick), network: None },
-    Level { tables: tables(22, Effort::Quick), network: None },
-    Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE) },
-    Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE) },
-    Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE) },
-    Level { tables: tables(23, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE) },
-    Level { tables: tables(24, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE) },
-    Level { tables: tables(25, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE) },
+    Level { tables: tables(16, Effort::Fast), network: None, block: SHORT_BLOCK },
+    Level { tables: tables(19, Effort::Quick), network: None, block: SHORT_BLOCK },
+    Level { tables: tables(22, Effort::Quick), network: None, block: SHORT_BLOCK },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 8 << 20, HOPE), block: BLOCK },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE), block: BLOCK },
+    Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE), block: BLOCK },
+    Level { tables: tables(23, Effort::Full), network: network(64, 96 << 20, HIGH_HOPE), block: BLOCK },
+    Level { tables: tables(24, Effort::Full), network: network(96, 160 << 20, HIGH_HOPE), block: BLOCK },
+    Level { tables: tables(25, Effort::Full), network: network(128, 256 << 20, HIGH_HOPE), block: BLOCK },
 ];
 
 const fn tables(bits: u8, effort: Effort) -> Tables {
@@ -42,6 +42,8 @@ pub struct Level {
     pub tables: Tables,
     /// The network, on the levels that have one.
     pub network: Option<NetworkLevel>,
+    /// Bytes of a block at most.
+    pub block: u64,
 }
 
 /// The network of a level.
@@ -89,8 +91,6 @@ pub struct NetworkPlan {
 pub const BLOCK: u64 = 64 << 20;
 /// The same of the levels that are to be quick, so that more threads have something to do, and of files of nearly nothing.
 pub const SHORT_BLOCK: u64 = 32 << 20;
-/// The last of those levels.
-const LAST_QUICK_LEVEL: u8 = 3;
 /// Width of a head.
 const HEAD: u16 = 16;
 /// Lanes of a block with a network: with four, a step of the network reads each weight once for four bytes. On trip records
@@ -146,7 +146,6 @@ impl Probe {
 impl Plan {
     /// The plan for `source` at a level of 1…9.
     pub fn new(level: u8, choice: NetworkChoice, source: &[u8]) -> Self {
-        let longest = if level <= LAST_QUICK_LEVEL { SHORT_BLOCK } else { BLOCK };
         let level = LEVELS[usize::from(level.clamp(1, 9)) - 1];
         let network = match choice {
             NetworkChoice::Auto => level.network,
@@ -158,7 +157,7 @@ impl Plan {
         };
         Self {
             tables: level.tables,
-            blocks: blocks(source.len() as u64, longest),
+            blocks: blocks(source.len() as u64, level.block),
             network: network.filter(|_| !source.is_empty()).map(|network| NetworkPlan {
                 shape: shape(&network, source),
                 training: network.training,

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
 use crate::options::Resources;
-use crate::parallel::in_order;
+use crate::predict::Tables;
 use crate::progress::Silent;
 
 /// Bytes that layouts are tried on.
@@ -21,29 +21,30 @@ impl Job<'_> {
     /// Codes a piece of what looks like a table as one, as one whose columns are not described, and as plain text, and
     /// settles for the shortest.
     pub(super) fn settle_layout(&mut self, resources: &Resources) -> Result<()> {
-        let Layout::Delimited { delimiter, quote, .. } = self.layout else { return Ok(()) };
+        let Layout::Delimited { delimiter, quote, ref schemas } = self.layout else { return Ok(()) };
         let bare = Layout::Delimited { delimiter, quote, schemas: Vec::new() };
-        let layouts = [self.layout.clone(), bare, Layout::Plain];
+        let others = if schemas.is_empty() { vec![Layout::Plain] } else { vec![bare, Layout::Plain] };
         let piece = &self.source[..self.source.len().min(PIECE)];
         let tables = self.tables_for_sample(piece.len(), resources);
-        let mut lengths = Vec::new();
-        let code = |number: usize| {
-            let coding = Coding { layout: &layouts[number], tables, ..self.coding(None, false) };
-            coding.encode(piece, 1, &Silent)
-        };
-        in_order(layouts.len(), self.threads, code, |number, streams| {
-            // A description is paid for once: it counts in full where the piece is the whole file.
-            let description = container::length_of(&layouts[number]);
-            let share = description * piece.len() as u64 / self.source.len().max(1) as u64;
-            let fits = description <= limits::HEADER_LENGTH - OTHER_FIELDS;
-            lengths.push(if fits { total(&streams) + share } else { u64::MAX });
-            Ok(())
-        })?;
-        let least = if piece.len() == self.source.len() { lengths[0] } else { lengths[0] / 100 * CLEARLY_SMALLER };
-        let best = layouts.into_iter().zip(lengths).skip(1).filter(|&(_, length)| length < least).min_by_key(|of| of.1);
-        if let Some((layout, _)) = best {
-            self.layout = layout;
+        let detected = self.length_by(&self.layout, piece, tables)?;
+        let is_all = piece.len() == self.source.len();
+        let mut least = if is_all { detected } else { detected / 100 * CLEARLY_SMALLER };
+        for layout in others {
+            let length = self.length_by(&layout, piece, tables)?;
+            if length < least {
+                (self.layout, least) = (layout, length);
+            }
         }
         Ok(())
+    }
+
+    /// Length of `piece` coded by `layout`, with its share of the layout's description, which is paid for once in a file.
+    fn length_by(&self, layout: &Layout, piece: &[u8], tables: Tables) -> Result<u64> {
+        let description = container::length_of(layout);
+        if description > limits::HEADER_LENGTH - OTHER_FIELDS {
+            return Ok(u64::MAX);
+        }
+        let streams = Coding { layout, tables, ..self.coding(None, false) }.encode(piece, 1, &Silent)?;
+        Ok(total(&streams) + description * piece.len() as u64 / self.source.len().max(1) as u64)
     }
 }

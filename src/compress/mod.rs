@@ -143,11 +143,11 @@ impl<'a> Job<'a> {
     fn code_sample(&mut self, resources: &Resources) -> Result<Sample> {
         let sample = &self.source[..self.source.len().min(SAMPLE)];
         self.progress.begin(Phase::Choosing, sample.len() as u64);
-        self.settle_layout(resources)?;
         let used = self.tables_for_sample(sample.len(), resources);
         let planned = std::mem::replace(&mut self.tables, used);
         let memory = Predictor::memory(self.tables, sample.len()) + Predictor::FIXED_MEMORY;
         resources.check_memory(memory)?;
+        self.settle_layout(resources)?;
         let begin = Instant::now();
         let streams = self.encode(sample, None, false, self.progress)?;
         let time = begin.elapsed();

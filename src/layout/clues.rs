@@ -49,16 +49,16 @@ impl Values {
     /// What tells most of the values of `field`, and what tells most of them without the first of those; found in one of
     /// `share` parts of the time for all tables.
     pub fn clues(&self, field: usize, share: usize) -> [Vec<Clue>; 2] {
-        let clues = self.chain(field, share, self.candidates(field));
+        let candidates = self.candidates(field);
+        let clues = self.chain(field, share, candidates.iter().collect());
         let Some(&first) = clues.first() else { return Default::default() };
-        let mut others = self.candidates(field);
-        others.retain(|candidate| !candidate.clue.tells_of(first));
-        let others = self.chain(field, share, others);
-        [clues, others]
+        let others = candidates.iter().filter(|candidate| !candidate.clue.tells_of(first));
+        let further = self.chain(field, share, others.collect());
+        [clues, further]
     }
 
     /// Of `candidates` the one that tells most of the values of `field`, the one that tells most beside it, and so on.
-    fn chain(&self, field: usize, share: usize, mut candidates: Vec<Candidate>) -> Vec<Clue> {
+    fn chain(&self, field: usize, share: usize, mut candidates: Vec<&Candidate>) -> Vec<Clue> {
         let target = self.0[field].target();
         let affordable = BUDGET / share / (self.0.len() * (candidates.len() + (CLUES - 1) * FURTHER)).max(1);
         let rows: Vec<usize> = (1..target.len().min(affordable.max(ROWS_LEAST))).collect();
@@ -71,8 +71,8 @@ impl Values {
                 rows.iter().zip(&context).map(|(&row, &context)| joined(context, candidate.code(row))).collect()
             };
             let with = |candidate: &Candidate| self::chances(&beside(candidate), &target, &chances);
-            let mut tried: Vec<(u64, Candidate)> =
-                candidates.into_iter().map(|candidate| (cost(&with(&candidate)), candidate)).collect();
+            let mut tried: Vec<(u64, &Candidate)> =
+                candidates.into_iter().map(|candidate| (cost(&with(candidate)), candidate)).collect();
             tried.sort_by_key(|tried| tried.0);
             let Some((_, best)) = tried.first().filter(|(least, _)| *least < cost(&chances) || clues.is_empty()) else {
                 break;
@@ -103,9 +103,7 @@ impl Values {
         candidates.extend(self.differences(field));
         candidates
     }
-}
 
-impl Values {
     /// The differences of two times that are known before `field`, at a few precisions.
     fn differences(&self, field: usize) -> Vec<Candidate<'static>> {
         let times: Vec<Source> = sources(self.0.len(), field)

@@ -98,10 +98,16 @@ pub const TEXT_MAX: usize = 24;
 /// The highest `bits` bits of a number's size and its sign: numbers of one result differ by at most 1/2^(`bits` − 1).
 #[inline(always)]
 pub fn significant(number: i64, bits: u8) -> i64 {
-    let size = number.unsigned_abs();
-    let shift = (u64::BITS - size.leading_zeros()).saturating_sub(bits.into());
-    let kept = ((size >> shift.min(63)) << 6 | u64::from(shift)) as i64;
+    let (leading, shift) = leading_bits(number.unsigned_abs(), bits);
+    let kept = (leading << 6 | u64::from(shift)) as i64;
     if number < 0 { -kept } else { kept }
+}
+
+/// The highest `bits` bits of `size`, and how many are left out below them.
+#[inline(always)]
+pub fn leading_bits(size: u64, bits: u8) -> (u64, u32) {
+    let shift = (u64::BITS - size.leading_zeros()).saturating_sub(bits.into());
+    (size >> shift.min(63), shift)
 }
 
 impl fmt::Display for Source {

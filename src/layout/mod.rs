@@ -12,7 +12,7 @@ mod rows;
 mod schemas;
 mod survey;
 
-pub(crate) use columns::{ALTERNATIVES, CLUES, RELATIONS, TEXT_MAX, parse_time, significant};
+pub(crate) use columns::{ALTERNATIVES, CLUES, RELATIONS, TEXT_MAX, leading_bits, parse_time, significant};
 pub use columns::{Clue, Column, Format, Relation, Source};
 pub(crate) use rows::Rows;
 pub use schemas::Schema;

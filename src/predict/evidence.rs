@@ -103,8 +103,12 @@ impl Credit {
 
 impl DecisionKind {
     /// The inputs of the last row that come from expected numbers.
+    #[inline(always)]
     pub fn number_inputs(self) -> Range<usize> {
-        if self == Self::Bit { NUMBER_INPUTS } else { MATCHES + 2..MATCHES + 2 + GUIDES }
+        match self {
+            Self::Bit => NUMBER_INPUTS,
+            Self::Byte | Self::Half => MATCHES + 2..MATCHES + 2 + GUIDES,
+        }
     }
 }
 

@@ -87,6 +87,8 @@ impl Default for Expected {
 }
 
 impl<const DROPPED: u32> Expectations<DROPPED> {
+    const KIND: DecisionKind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
+
     /// The mixers' `sizes` are as for [`Mixers::new`].
     pub fn new(contexts: usize, least: Least, sizes: Four<usize>, logistic: &Logistic) -> Self {
         let mut weights = vec![Row([ONE / 4; WIDTH]); contexts.div_ceil(WIDTH)];
@@ -167,7 +169,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         }
         inputs[groups].0[MATCHES..].fill(0);
         inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
-        inputs[groups].0[MATCHES + 2..MATCHES + 2 + GUIDES].copy_from_slice(&guides);
+        inputs[groups].0[Self::KIND.number_inputs()].copy_from_slice(&guides);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
         self.maps.refine(cells, [usize::from(*byte >> DROPPED), selectors.last_curve], octaves, logistic)
     }
@@ -178,8 +180,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         let Expected { byte, inputs, selection, .. } = expected;
         let groups = self.groups();
         let contexts = [usize::from(*byte >> DROPPED), selectors.last_curve];
-        let kind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
-        Evidence { mixers: &self.mixers, selection, inputs: &inputs[..=groups], contexts, kind, groups }
+        Evidence { mixers: &self.mixers, selection, inputs: &inputs[..=groups], contexts, kind: Self::KIND, groups }
     }
 
     /// Learns whether what was expected was right.

@@ -1,6 +1,6 @@
 //! What numbers that are known beforehand say of the digits to come.
 
-use crate::layout::{Column, TEXT_MAX};
+use crate::layout::{Column, TEXT_MAX, leading_bits};
 use crate::net::Foretold;
 
 use super::mix;
@@ -98,9 +98,8 @@ impl Guess {
         if self.length == 0 {
             return None;
         }
-        let magnitude = self.value.unsigned_abs();
-        let shift = (64 - magnitude.leading_zeros()).saturating_sub(5);
-        Some(((magnitude >> shift) << 8 | u64::from(shift)) << 1 | u64::from(self.value < 0))
+        let (leading, shift) = leading_bits(self.value.unsigned_abs(), 5);
+        Some((leading << 8 | u64::from(shift)) << 1 | u64::from(self.value < 0))
     }
 
     /// The text's byte for the field's `offset`, 0 outside of it.
