@@ -1,7 +1,7 @@
 //! How well a network knows a file after so many seconds of training.
 //!
 //! `cargo bench --bench learning -- FILE SECONDS [width=64] [layers=2] [heads=4] [hidden=256] [window=128] [threads=2]
-//! [seed=1] [bytes=N] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
+//! [seed=1] [bytes=N] [device=cpu|cuda] [checkpoint=PATH] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
 //! network reaches in the middle of the file, in floats and in integers as the archive decodes it, and how large its
 //! weights are.
 
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{file}: {} parameters, {:.0} bytes/s; the middle {middle} bytes: {:.4} bits per byte in floats, {:.4} in integers; weights {size} bytes ({:.2} bits each)",
         shape.parameters(),
         seen as f64 / seconds,
-        training.bits_per_byte_of_middle(middle)?,
+        training.bits_per_byte_of_middle(middle),
         bits_per_byte_of_middle(&Network::new(&weights, Instructions::choose()?), &bytes, &layout, middle),
         8.0 * size as f64 / shape.parameters() as f64,
     );
@@ -85,6 +85,8 @@ fn settings_of(
             "window" => shape.window = value.parse()?,
             "threads" => options.threads = value.parse()?,
             "seed" => options.seed = value.parse()?,
+            "device" => options.device = if value == "cuda" { Device::Cuda } else { Device::Cpu },
+            "checkpoint" => options.checkpoint = Some(value.into()),
             "bytes" => budget.bytes = value.parse()?,
             "windows" => recipe.windows = value.parse()?,
             "sequences" => recipe.sequences = value.parse()?,

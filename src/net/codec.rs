@@ -68,7 +68,7 @@ fn code_weights(coder: &mut impl BitCoder, weights: &mut Weights) {
         for (matrix, model) in matrices.into_iter().zip(&mut models) {
             code_matrix(coder, matrix, model, &mut scales);
         }
-        layer.score_shift = score_shift.code(coder, layer.score_shift.into()).clamp(4, 16) as u8;
+        layer.score_shift = score_shift.code(coder, layer.score_shift.into()).clamp(0, 16) as u8;
         for head in layer.position_bias.chunks_exact_mut(window) {
             let mut before = 0;
             for value in head {

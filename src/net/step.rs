@@ -214,7 +214,7 @@ impl<K: Kernel> Packed<K> {
 impl<K: Kernel> PackedLayer<K> {
     fn new(kernel: K, shape: &Shape, layer: &Layer) -> Self {
         let window = usize::from(shape.window);
-        let scale = |bias: &i16| i32::from(*bias) << (layer.score_shift - 4);
+        let scale = |bias: &i16| (i32::from(*bias) << layer.score_shift) >> 4;
         let by_distance: Vec<i32> = layer.position_bias.iter().map(scale).collect();
         let heads = || by_distance.chunks_exact(window);
         Self {

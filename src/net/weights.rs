@@ -45,7 +45,7 @@ pub struct Layer {
     pub key_value: Matrix,
     /// `heads × window`, by head and then by distance 0…window−1, in 1/256 octave.
     pub position_bias: Vec<i16>,
-    /// Scores are in units of `2^−(4 + score_shift)` octave; 4…16.
+    /// Scores are in units of `2^−(4 + score_shift)` octave; 0…16.
     pub score_shift: u8,
     /// `width × width`, from the heads' outputs side by side.
     pub attention_output: Matrix,

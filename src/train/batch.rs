@@ -169,6 +169,17 @@ impl Batch {
     pub fn positions(&self) -> usize {
         self.targets.len()
     }
+
+    /// One of its sequences alone.
+    pub fn sequence(&self, number: usize) -> Self {
+        let range = number * self.length..(number + 1) * self.length;
+        Self {
+            sequences: 1,
+            length: self.length,
+            inputs: self.inputs.each_ref().map(|rows| rows[range.clone()].to_vec()),
+            targets: self.targets[range].to_vec(),
+        }
+    }
 }
 
 /// The stretches of a file that are learnt from, each starting after a line feed where there is one near.

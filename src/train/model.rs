@@ -43,12 +43,14 @@ impl Model {
         candle_nn::loss::cross_entropy(&logits, &targets)
     }
 
-    /// `positions × width`: the sum of the inputs' embeddings.
+    /// `positions × width`: the sum of the inputs' embeddings. Rows are chosen by a product with ones and zeros: the gradient
+    /// of candle's `index_select` takes one row after the other on a GPU.
     fn embed(&self, variables: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let mut sum: Option<Tensor> = None;
-        for (table, rows) in self.parameters.embeddings.iter().zip(&batch.inputs) {
-            let rows = Tensor::from_slice(rows, rows.len(), &self.device)?;
-            let addend = variables[*table].index_select(&rows, 0)?;
+        for (table, rows) in self.parameters.embeddings.iter().map(|&table| &variables[table]).zip(&batch.inputs) {
+            let rows = Tensor::from_slice(rows, (rows.len(), 1), &self.device)?;
+            let all = Tensor::arange(0, table.dim(0)? as u32, &self.device)?.unsqueeze(0)?;
+            let addend = rows.broadcast_eq(&all)?.to_dtype(table.dtype())?.matmul(table)?;
             sum = Some(match sum {
                 Some(sum) => (sum + addend)?,
                 None => addend,
@@ -66,7 +68,11 @@ impl Model {
         let k = k.reshape((b, l, head_width))?;
         let v = v.reshape((b, l, head_width))?;
         let scores = q.matmul(&k.transpose(1, 2)?)?.reshape((b, l, heads, l))?;
-        let scores = scores.broadcast_add(&self.banded_bias(bias, l)?.transpose(0, 1)?)?;
+        let bias = self.banded_bias(bias, l)?.transpose(0, 1)?.reshape((1, l * heads * l))?;
+        // A product with ones in place of a broadcast, whose gradient is a sum over few sequences for each of many scores:
+        // candle takes a block of a GPU's threads for each such sum.
+        let bias = Tensor::ones((b, 1), bias.dtype(), &self.device)?.matmul(&bias)?.reshape((b, l, heads, l))?;
+        let scores = (scores + bias)?;
         let probabilities = candle_nn::ops::softmax(&scores, D::Minus1)?.reshape((b, l * heads, l))?;
         probabilities.matmul(&v)?.reshape((b * l, heads * head_width))
     }
@@ -120,8 +126,11 @@ impl Engine for Model {
         self.step(values, batch, Some(gradient)).map_err(failed)
     }
 
+    /// One sequence at a time: each takes memory by the square of its length.
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64> {
-        self.step(values, batch, None).map_err(failed)
+        let losses = (0..batch.sequences).map(|number| self.step(values, &batch.sequence(number), None));
+        let sum: f64 = losses.sum::<candle_core::Result<f64>>().map_err(failed)?;
+        Ok(sum / batch.sequences.max(1) as f64)
     }
 }
 

@@ -102,7 +102,7 @@ impl Rounding<'_> {
         // A score of one nat, in octaves of the scaled product.
         let octaves = std::f32::consts::LOG2_E / (self.shape.head_width() as f32).sqrt();
         let score_shift = (query * key / octaves).log2().floor() - 4.0;
-        let score_shift = score_shift.clamp(4.0, 16.0);
+        let score_shift = score_shift.clamp(0.0, 16.0);
         Units {
             query,
             key: octaves * (score_shift + 4.0).exp2() / query,

@@ -9,6 +9,7 @@ use super::batch::Corpus;
 use super::checkpoint::{self, State};
 use super::cpu::{CpuEngine, Simd};
 use super::ending::{Landing, Watch};
+use super::forward::Forward;
 use super::model::Model;
 use super::optimiser::{Optimiser, Rates};
 use super::parameters::Parameters;
@@ -183,11 +184,9 @@ impl Training {
 
     /// What the network needs, before any rounding, for the `length` bytes in the middle of a file that is not longer
     /// than what training draws from.
-    ///
-    /// # Errors
-    /// As [`Training::step`].
-    pub fn bits_per_byte_of_middle(&mut self, length: usize) -> Result<f64> {
-        Ok(self.engine.loss(&self.values, &self.corpus.spread(1, length))? * std::f64::consts::LOG2_E)
+    pub fn bits_per_byte_of_middle(&self, length: usize) -> f64 {
+        let mut forward = Forward::new(&self.shape, &self.parameters, &self.values);
+        forward.loss(&self.corpus.spread(1, length)) * std::f64::consts::LOG2_E
     }
 
     /// The network in integers.
