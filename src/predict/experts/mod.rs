@@ -146,20 +146,20 @@ impl Trail {
     #[inline(always)]
     pub fn contexts(&self, contexts: usize, hashes: &mut [u64; CONTEXTS]) {
         let (first, others) = hashes.split_at_mut(WIDTH);
+        if contexts < WIDTH {
+            // Picked where they are made, so that the others are not made at all.
+            let keys = match &self.part {
+                Part::Text(text) => picked(text.keys(self.last), FEW_TEXT),
+                Part::Records(records) => picked(records.keys(self.last), FEW_RECORDS),
+                Part::Rows(row) => picked(row.keys(self.last), FEW_ROWS),
+            };
+            return hash_keys(&keys, 1, first);
+        }
         let keys = match &self.part {
             Part::Text(text) => text.keys(self.last),
             Part::Records(records) => records.keys(self.last),
             Part::Rows(row) => row.keys(self.last),
         };
-        if contexts < WIDTH {
-            let experts = match &self.part {
-                Part::Text(_) => Experts::Text,
-                Part::Records(_) => Experts::Records,
-                Part::Rows(_) => Experts::Rows,
-            };
-            hash_keys(&experts.few().map(|number| keys[number]), 1, first);
-            return;
-        }
         hash_keys(&keys, 1, first);
         if contexts > WIDTH {
             let keys = match &self.part {
@@ -351,6 +351,12 @@ impl Trail {
     pub fn previous(&self) -> usize {
         (self.last & 255) as usize
     }
+}
+
+/// Those of `keys` that stay where there are few.
+#[inline(always)]
+fn picked(keys: [u64; WIDTH], few: [usize; FEW]) -> [u64; FEW] {
+    few.map(|number| keys[number])
 }
 
 /// The hashes of the keys of contexts whose numbers begin at `number` - 1.
