@@ -54,7 +54,7 @@ pub struct Estimate {
 pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Result<Estimate> {
     let (mut job, plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample(&options.resources)?;
-    let contexts = pace::pass(&job, Speed::new(sample.length as u64, sample.time));
+    let contexts = pace::pass(&job, job.blocks, Speed::new(sample.length as u64, sample.time));
     let encoding = if sample.only_block.is_some() { Duration::ZERO } else { contexts };
     let mut estimate = Estimate {
         original: source.len() as u64,

@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::block::Coding;
-use crate::container::{BlockHeader, Header, Method, Writer};
+use crate::container::{BlockHeader, Header, Method, Writer, part};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
@@ -41,11 +41,6 @@ pub struct Summary {
 const SAMPLE: usize = 1 << 20;
 /// Bytes that are searched for the structure of the file.
 const LAYOUT_SAMPLE: usize = 4 << 20;
-/// Bytes of a file of many blocks that a network is tried on.
-const NETWORK_SAMPLE: usize = 4 << 20;
-/// Thousandths of the archive by which such a sample flatters a network, since contexts have more to learn at the start: of
-/// 99 MB of taxi rows it promised 95,493 bytes, and the whole archive lost 5,000, 1.45 % less.
-const FLATTERY: u64 = 15;
 
 /// Compresses `source` into `sink`.
 ///
@@ -66,7 +61,7 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
     let network = estimate::fit_memory(&mut job, network, options)?;
     let chosen = match network {
         Some(network) => job.train(network, options, sample)?,
-        None => Chosen { model: None, only_block: sample.only_block },
+        None => Chosen { model: None, first_block: sample.only_block },
     };
     let archive = job.write(options, chosen, sink)?;
     Ok(Summary { original: source.len() as u64, archive })
@@ -104,7 +99,7 @@ struct Sample {
 #[derive(Default)]
 struct Chosen {
     model: Option<Model>,
-    only_block: Option<Encoded>,
+    first_block: Option<Encoded>,
 }
 
 /// A trained network.
@@ -206,10 +201,10 @@ impl<'a> Job<'a> {
         }
         let (source, layout) = (self.source, &self.layout);
         let weights = train::train(source, layout, &plan.shape, &budget, &training, &mut watch, self.progress)?;
-        let Some(weights) = weights else { return Ok(Chosen { model: None, only_block: sample.only_block }) };
+        let Some(weights) = weights else { return Ok(Chosen { model: None, first_block: sample.only_block }) };
         let model = self.model(&weights, plan);
         match plan.forced {
-            true => Ok(Chosen { model: Some(model), only_block: None }),
+            true => Ok(Chosen { model: Some(model), first_block: None }),
             false => self.keep_if_it_pays(model),
         }
     }
@@ -241,46 +236,42 @@ impl<'a> Job<'a> {
         Ok(probe.may_pay())
     }
 
-    /// Codes the only block, or a sample of a longer file, with and without the network.
+    /// Codes the first block with and without the network. Tables start empty with each block, so that the others will gain as
+    /// much.
     fn keep_if_it_pays(&self, model: Model) -> Result<Chosen> {
-        let sample = self.network_sample();
-        self.progress.begin(Phase::Choosing, 2 * sample.len() as u64);
+        let block = self.first_block();
+        self.progress.begin(Phase::Choosing, 2 * block.len() as u64);
         let mut encoded = Vec::new();
-        let encode = |number| self.encode(sample, (number == 1).then_some(&model), false, self.progress);
+        let encode = |number| self.encode(block, (number == 1).then_some(&model), false, self.progress);
         in_order(2, self.threads, encode, |_, streams| {
             encoded.push(streams);
             Ok(())
         })?;
         let with = encoded.pop().unwrap_or_default();
         let without = encoded.pop().unwrap_or_default();
-        let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / sample.len() as u64;
+        let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
         let cost = model.section.len() as u64;
-        let doubt = if self.blocks == 1 { 0 } else { self.expected * FLATTERY / 1000 };
-        let pays = saved > cost + doubt;
+        let pays = saved > cost;
         let verdict = if pays { "so it is kept" } else { "so it is left out" };
-        let doubted = if doubt > 0 { format!(", {doubt} of them doubtful,") } else { String::new() };
-        self.progress.note(&format!("the network saves {saved} bytes{doubted} for {cost} bytes of weights, {verdict}"));
+        self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
         let winner = if pays { with } else { without };
-        Ok(Chosen { model: pays.then_some(model), only_block: (self.blocks == 1).then_some(winner) })
+        Ok(Chosen { model: pays.then_some(model), first_block: Some(winner) })
     }
 
     /// What a network is tried on.
-    fn network_sample(&self) -> &[u8] {
-        match self.blocks {
-            1 => self.source,
-            _ => &self.source[..NETWORK_SAMPLE],
-        }
+    fn first_block(&self) -> &[u8] {
+        &self.source[..part(self.source.len() as u64, self.blocks.into(), 0).end as usize]
     }
 
     /// Encodes all blocks and writes the archive; returns its length. One that becomes too short for what decoding it
     /// takes is made anew with smaller tables.
     fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
-        let Chosen { model, mut only_block } = chosen;
+        let Chosen { model, mut first_block } = chosen;
         loop {
             let network = model.as_ref().map_or(0, |model| model.memory);
             let memory = network + Predictor::memory(self.tables, self.longest());
             let mut held = Held::new(sink, limits::shortest_archive(memory));
-            let length = self.write_once(options, model.as_ref(), only_block.take(), &mut held)?;
+            let length = self.write_once(options, model.as_ref(), first_block.take(), &mut held)?;
             if held.is_open() {
                 return Ok(length);
             }
@@ -297,7 +288,7 @@ impl<'a> Job<'a> {
         &self,
         options: &Options,
         model: Option<&Model>,
-        only_block: Option<Encoded>,
+        first_block: Option<Encoded>,
         sink: &mut dyn Write,
     ) -> Result<u64> {
         let header = Header {
@@ -320,21 +311,23 @@ impl<'a> Job<'a> {
             let (header, payload) = seal(block(number), streams);
             writer.block(&header, &payload)
         };
-        match only_block {
-            Some(streams) => put(0, streams)?,
-            None => {
-                self.progress.begin(Phase::Encoding, header.original);
-                let pipelined = self.is_pipelined();
-                let encode = |number| self.encode(block(number), model, pipelined, self.progress);
-                in_order(self.blocks as usize, self.threads, encode, put)?;
-            }
+        let first = usize::from(first_block.is_some());
+        if let Some(streams) = first_block {
+            put(0, streams)?;
+        }
+        let rest = self.blocks as usize - first;
+        if rest > 0 {
+            self.progress.begin(Phase::Encoding, header.original - header.range(0).end * first as u64);
+            let pipelined = self.is_pipelined(rest);
+            let encode = |number| self.encode(block(first + number), model, pipelined, self.progress);
+            in_order(rest, self.threads, encode, |number, streams| put(first + number, streams))?;
         }
         writer.finish()
     }
 
-    /// Whether there are two threads for every block.
-    fn is_pipelined(&self) -> bool {
-        self.threads.get() >= 2 * self.blocks as usize
+    /// Whether there are two threads for each of so many blocks.
+    fn is_pipelined(&self, blocks: usize) -> bool {
+        self.threads.get() >= 2 * blocks
     }
 
     /// Codes a block, or a sample as if it were one.

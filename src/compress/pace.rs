@@ -87,26 +87,25 @@ impl Pace {
 
     /// The time from the end of training until the archive is checked.
     pub fn after_training(&self, job: &Job, plan: &NetworkPlan) -> Duration {
-        let choosing = match plan.forced {
-            true => Duration::ZERO,
-            false => self.alone.time_for(job.network_sample().len() as u64),
+        let block = job.longest() as u64;
+        let encoding = match plan.forced {
+            true => self.pass(job, job.blocks),
+            false => self.alone.time_for(block) + self.pass(job, job.blocks.saturating_sub(1)),
         };
-        let pass = self.pass(job);
-        if job.blocks == 1 && !plan.forced { choosing + pass } else { choosing + 2 * pass }
+        encoding + self.pass(job, job.blocks)
     }
 
-    /// The time to encode or to decode all blocks.
-    fn pass(&self, job: &Job) -> Duration {
-        let speed = if job.is_pipelined() { self.pipelined } else { self.alone };
-        pass(job, speed)
+    /// The time to encode or to decode so many blocks.
+    fn pass(&self, job: &Job, blocks: u32) -> Duration {
+        let speed = if job.is_pipelined(blocks as usize) { self.pipelined } else { self.alone };
+        pass(job, blocks, speed)
     }
 }
 
-/// The time to encode or to decode all blocks, where a thread has this `speed`.
-pub fn pass(job: &Job, speed: Speed) -> Duration {
-    let block = (job.source.len() as u64).div_ceil(u64::from(job.blocks.max(1)));
-    let turns = job.blocks.div_ceil(job.threads.get().min(1 << 20) as u32);
-    turns * speed.time_for(block)
+/// The time to encode or to decode so many blocks, where a thread has this `speed`.
+pub fn pass(job: &Job, blocks: u32, speed: Speed) -> Duration {
+    let turns = blocks.div_ceil(job.threads.get().min(1 << 20) as u32);
+    turns * speed.time_for(job.longest() as u64)
 }
 
 /// The part that the network saves of what contexts alone make of the later half of a sample, in 1/10,000. In the earlier half

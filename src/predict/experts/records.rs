@@ -11,6 +11,8 @@ pub struct RecordTrail {
     length: usize,
     /// The coming byte's place in its record.
     column: usize,
+    /// Bytes since the last that was 0, at most [`SINCE_MOST`].
+    since_zero: usize,
     /// The byte above the coming one, those left and right of that, and the one two records up; 0 if there is none.
     above: u64,
     above_left: u64,
@@ -24,6 +26,9 @@ pub struct RecordTrail {
     word: u64,
     followers: Followers,
 }
+
+/// Bytes since a zero that are told apart.
+const SINCE_MOST: usize = 255;
 
 impl RecordTrail {
     pub fn new(length: usize) -> Self {
@@ -40,6 +45,7 @@ impl RecordTrail {
         self.followers.advance(last);
         let back = |distance: usize| history.len().checked_sub(distance).map_or(0, |place| u64::from(history[place]));
         self.column = if self.column + 1 == self.length { 0 } else { self.column + 1 };
+        self.since_zero = if byte == 0 { 0 } else { (self.since_zero + 1).min(SINCE_MOST) };
         self.above = back(self.length);
         self.above_left = back(self.length + 1);
         self.above_right = if self.length > 1 { back(self.length - 1) } else { 0 };
@@ -48,10 +54,10 @@ impl RecordTrail {
         self.above_two = back(2 * self.length);
     }
 
-    /// The column, for selectors.
+    /// The column; where there are no records to speak of, the bytes since the last that was 0.
     #[inline(always)]
     pub fn column(&self) -> usize {
-        self.column
+        if self.length > 2 { self.column } else { self.since_zero }
     }
 
     /// The byte above.
@@ -66,7 +72,7 @@ impl RecordTrail {
     pub fn keys(&self, last: u64) -> [u64; WIDTH] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
         let &Self { above, above_left, above_right, above_two, .. } = self;
-        let (column, left) = (self.column as u64, order(1));
+        let (column, left) = (self.column() as u64, order(1));
         let gradient = (above + left).wrapping_sub(above_left) & 511;
         [
             0,
@@ -93,7 +99,7 @@ impl RecordTrail {
     pub fn more_keys(&self, last: u64) -> [u64; WIDTH] {
         let order = |count: u32| last & (u64::MAX >> (64 - 8 * count));
         let &Self { above, above_left, above_right, above_two, .. } = self;
-        let (column, left) = (self.column as u64, order(1));
+        let (column, left) = (self.column() as u64, order(1));
         [
             last & 0xFFFF0000,
             mix(self.word, left),
