@@ -12,7 +12,9 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::block::Coding;
+use crate::coder::Followed;
 use crate::container::{BlockHeader, Header, Method, Writer};
+use crate::decompress::Proof;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
@@ -29,12 +31,14 @@ use self::held::Held;
 use self::pace::Pace;
 
 /// What came of a compression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Length of the source.
     pub original: u64,
     /// Length of the archive.
     pub archive: u64,
+    /// What has been decoded already and need not be again to verify the archive.
+    pub proof: Proof,
 }
 
 /// Bytes from the start of a file that show how far it compresses.
@@ -49,10 +53,12 @@ const FLATTERY: u64 = 15;
 
 /// Compresses `source` into `sink`.
 ///
-/// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay.
+/// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay. Where there are two
+/// threads for every block and no network, blocks are decoded and compared while they are coded; then little of that is left.
 ///
 /// # Errors
-/// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
+/// Those of training, of the sink, [`crate::ErrorKind::Mismatch`] if a block that is decoded already does not restore its
+/// bytes, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
     let (mut job, plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample(&options.resources)?;
@@ -68,8 +74,10 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
         Some(network) => job.train(network, options, sample)?,
         None => Chosen { model: None, only_block: sample.only_block },
     };
-    let archive = job.write(options, chosen, sink)?;
-    Ok(Summary { original: source.len() as u64, archive })
+    if chosen.model.is_none() {
+        estimate::fit_memory(&mut job, None, options)?;
+    }
+    job.write(options, chosen, sink)
 }
 
 /// One file on its way into an archive.
@@ -272,21 +280,21 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Encodes all blocks and writes the archive; returns its length. One that becomes too short for what decoding it
-    /// takes is made anew with smaller tables.
-    fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
+    /// Encodes all blocks and writes the archive. One that becomes too short for what decoding it takes is made anew with
+    /// smaller tables.
+    fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<Summary> {
         let Chosen { model, mut only_block } = chosen;
         loop {
             let network = model.as_ref().map_or(0, |model| model.memory);
             let memory = network + Predictor::memory(self.tables, self.longest());
             let mut held = Held::new(sink, limits::shortest_archive(memory));
-            let length = self.write_once(options, model.as_ref(), only_block.take(), &mut held)?;
+            let summary = self.write_once(options, model.as_ref(), only_block.take(), &mut held)?;
             if held.is_open() {
-                return Ok(length);
+                return Ok(summary);
             }
             self.progress.note("the archive is too short for tables of this size; it is made anew with smaller ones");
             let blocks = self.blocks;
-            self.fit_tables(length - length / 8);
+            self.fit_tables(summary.archive - summary.archive / 8);
             if self.blocks > blocks {
                 self.threads = NonZeroUsize::MIN;
             }
@@ -299,7 +307,7 @@ impl<'a> Job<'a> {
         model: Option<&Model>,
         only_block: Option<Encoded>,
         sink: &mut dyn Write,
-    ) -> Result<u64> {
+    ) -> Result<Summary> {
         let header = Header {
             original: self.source.len() as u64,
             blocks: self.blocks,
@@ -316,20 +324,33 @@ impl<'a> Job<'a> {
             let range = header.range(number as u32);
             &self.source[range.start as usize..range.end as usize]
         };
-        let mut put = |number, streams: Encoded| {
+        let mut proof = Proof::new(header.clone());
+        let mut put = |number, (streams, followed): (Encoded, Option<Followed>)| {
             let (header, payload) = seal(block(number), streams);
+            if let (Method::Coded { .. }, Some(followed)) = (&header.method, followed) {
+                proof.add(number as u32, followed);
+            }
             writer.block(&header, &payload)
         };
         match only_block {
-            Some(streams) => put(0, streams)?,
+            Some(streams) => put(0, (streams, None))?,
             None => {
                 self.progress.begin(Phase::Encoding, header.original);
-                let pipelined = self.is_pipelined();
-                let encode = |number| self.encode(block(number), model, pipelined, self.progress);
+                let encode = |number| self.encode_block(block(number), model);
                 in_order(self.blocks as usize, self.threads, encode, put)?;
             }
         }
-        writer.finish()
+        Ok(Summary { original: header.original, archive: writer.finish()?, proof })
+    }
+
+    /// Codes a block, and decodes it as well if a thread is free for that.
+    fn encode_block(&self, bytes: &[u8], model: Option<&Model>) -> Result<(Encoded, Option<Followed>)> {
+        let pipelined = self.is_pipelined();
+        if model.is_none() && pipelined {
+            let (stream, followed) = self.coding(None, pipelined).encode_and_check(bytes, self.progress)?;
+            return Ok((vec![stream], Some(followed)));
+        }
+        Ok((self.encode(bytes, model, pipelined, self.progress)?, None))
     }
 
     /// Whether there are two threads for every block.
