@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let watcher = Watcher { ends_training: Instant::now() + Duration::from_secs(seconds), is_cancelled: false };
     let mut archive = Vec::new();
     let summary = compress(&source, &options, &mut archive, &watcher)?;
-    verify(&archive, &source, &options.resources, &watcher)?;
+    verify(&archive, &source, &summary.proof, &options.resources, &watcher)?;
     println!("{} → {} bytes", summary.original, summary.archive);
 
     let cancelled = Watcher { is_cancelled: true, ..watcher };

@@ -37,7 +37,7 @@ pub use compress::{Estimate, Summary, compress, estimate};
 pub use container::{Mending, mend};
 #[cfg(feature = "reports")]
 pub use decompress::{COST_BITS, Explained, explain};
-pub use decompress::{Fill, Lost, Part, Salvage, decompress, extract, memory, salvage, verify};
+pub use decompress::{Fill, Lost, Part, Proof, Salvage, decompress, extract, memory, salvage, verify};
 pub use error::{Error, ErrorKind, Result};
 pub use options::{DEFAULT_LEVEL, Device, NetworkChoice, Options, Parity, Resources, UNFINISHED};
 pub use progress::{Phase, Progress, Silent};

@@ -9,9 +9,9 @@ pub enum Phase {
     Training,
     /// A sample is coded: to see how far the file compresses, and whether a trained network pays.
     Choosing,
-    /// The blocks are coded.
+    /// The blocks are coded, and at the same time decoded and compared if a thread is free for that.
     Encoding,
-    /// The finished archive is decoded again and compared.
+    /// The finished archive is decoded and compared, but for blocks that were while they were coded.
     Verifying,
     /// An archive is decoded.
     Decoding,

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 #[cfg(feature = "train")]
 use crate::{Options, Summary, compress::compress, decompress::verify};
 
-/// Compresses what `source` gives up to its end, and writes the archive to `sink` when it has been decoded again and
+/// Compresses what `source` gives up to its end, and writes the archive to `sink` when it has been decoded and
 /// compared.
 ///
 /// Source and archive are held in memory. [`crate::compress`] takes bytes that are there already, such as a mapped
@@ -42,7 +42,7 @@ pub fn compress_stream(
     let (mut original, mut archive) = (Vec::new(), Vec::new());
     source.read_to_end(&mut original)?;
     let summary = compress(&original, options, &mut archive, progress)?;
-    verify(&archive, &original, &options.resources, progress)?;
+    verify(&archive, &original, &summary.proof, &options.resources, progress)?;
     sink.write_all(&archive)?;
     sink.flush()?;
     Ok(summary)

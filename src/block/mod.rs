@@ -1,5 +1,7 @@
 //! One block, in either direction: the predictor and the network drive the range coder, lane by lane in lockstep.
 
+#[cfg(feature = "train")]
+mod checked;
 mod relay;
 
 use std::num::NonZeroU16;
@@ -70,19 +72,30 @@ impl Coding<'_> {
         progress: &dyn Progress,
         observer: &'a mut O,
     ) -> Result<Block<'a, C, O>> {
-        let lanes: Vec<Range<usize>> = (0..coders.len() as u64)
-            .map(|lane| part(length as u64, coders.len() as u64, lane))
-            .map(|part| part.start as usize..part.end as usize)
-            .collect();
-        let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
-        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
-        let mut block = Block { predictor, coders, lanes, bytes, observer };
+        let mut block = self.block(coders, length, bytes, observer);
         match self.network {
             None => block.run_alone(progress)?,
             Some(network) if self.pipelined && block.lanes.len() > 1 => relay::run(&mut block, network, progress)?,
             Some(network) => block.run_with(network, progress)?,
         }
         Ok(block)
+    }
+
+    /// A block of which no byte is coded yet, in a lane for each of the coders.
+    fn block<'a, C: BitCoder, O: Observer>(
+        &self,
+        coders: Vec<C>,
+        length: usize,
+        bytes: Option<&'a [u8]>,
+        observer: &'a mut O,
+    ) -> Block<'a, C, O> {
+        let lanes: Vec<Range<usize>> = (0..coders.len() as u64)
+            .map(|lane| part(length as u64, coders.len() as u64, lane))
+            .map(|part| part.start as usize..part.end as usize)
+            .collect();
+        let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
+        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
+        Block { predictor, coders, lanes, bytes, observer }
     }
 }
 

@@ -83,10 +83,10 @@ impl Session {
             let mut sink = BufWriter::new(Sink::new(file, "the archive".to_owned()));
             let compressed = nncz::compress(content, options, &mut sink, &follower);
             source.check_unchanged()?;
-            compressed?;
+            let proof = compressed?.proof;
             sink.flush()?;
             let archive = Content::map(file)?;
-            let verified = nncz::verify(&archive, content, &options.resources, &follower);
+            let verified = nncz::verify(&archive, content, &proof, &options.resources, &follower);
             source.check_unchanged()?;
             content.check_read()?;
             verified?;

@@ -70,7 +70,7 @@ const DESCRIPTION: &[&str] = &[
     "nncz compresses large structured files (trip records, logs, database dumps, sensor data) that are kept for years. \
      It predicts every byte with contexts that know the columns of the file and, where that pays, with a small network \
      that is trained on this one file and travels in the archive.",
-    "Every archive is decoded again and compared with its source before it gets its name. The source is kept unless \
+    "Every archive is decoded and compared with its source before it gets its name. The source is kept unless \
      --rm is given.",
     "While a network is in training, the first Ctrl-C ends the training and goes on to write the archive with what was \
      learned; the second aborts. At any other time Ctrl-C aborts and leaves nothing behind.",

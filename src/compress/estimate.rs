@@ -38,7 +38,7 @@ pub struct Estimate {
     pub reason: String,
     /// Time for training.
     pub training: Duration,
-    /// Time for choosing, encoding, and decoding again to compare.
+    /// Time for choosing, encoding, and decoding to compare.
     pub coding: Duration,
     /// Memory to compress, beside the source itself.
     pub memory: u64,
@@ -54,15 +54,17 @@ pub struct Estimate {
 pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Result<Estimate> {
     let (mut job, plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample(&options.resources)?;
+    fit_memory(&mut job, None, options)?;
     let contexts = pace::pass(&job, job.blocks, Speed::new(sample.length as u64, sample.time));
-    let encoding = if sample.only_block.is_some() { Duration::ZERO } else { contexts };
+    // One of the passes, to encode and to decode, is saved if there is nothing to encode, or both go on at the same time.
+    let passes = if sample.only_block.is_some() || job.is_pipelined(job.blocks) { 1 } else { 2 };
     let mut estimate = Estimate {
         original: source.len() as u64,
         archive: sample.expected.min(source.len() as u64) + HEADERS,
         trains: false,
         reason: format!("level {} has no network", options.level),
         training: Duration::ZERO,
-        coding: sample.time + encoding + contexts,
+        coding: sample.time + passes * contexts,
         memory: sample.memory.max(coding_memory(&job, None)),
         memory_to_decompress: decoding_memory(&job, None, job.blocks),
     };
@@ -84,7 +86,7 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
             estimate.coding = coding;
             estimate.memory_to_decompress = decoding_memory(&job, Some(network), job.blocks);
             let training = training_memory(&job, network, options);
-            estimate.memory = sample.memory.max(coding_memory(&job, Some(network))).max(training);
+            estimate.memory = estimate.memory.max(coding_memory(&job, Some(network))).max(training);
         }
     }
     Ok(estimate)
@@ -123,10 +125,12 @@ pub fn fit_memory<'a>(
 /// Memory to code as many blocks at once as there are threads, and to try a network, which takes two.
 fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
     let blocks = if network.is_some() { job.blocks.max(2) } else { job.blocks };
+    // Blocks on the contexts alone are decoded while they are encoded.
+    let at_once = if network.is_none() && job.is_pipelined(job.blocks) { 2 * blocks } else { blocks };
     // A stream that grows has room for up to as much again.
     let streams = 2 * (job.expected / u64::from(job.blocks.max(1))).min(job.longest() as u64);
     let held = u64::from(blocks).min(job.threads.get() as u64) + waiting(job.blocks.into(), job.threads);
-    decoding_memory(job, network, blocks) + held * streams
+    decoding_memory(job, network, at_once) + held * streams
 }
 
 /// Memory to decode as many of so many blocks at once as there are threads.

@@ -12,7 +12,9 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use crate::block::Coding;
+use crate::coder::Followed;
 use crate::container::{BlockHeader, Header, Method, Writer, part};
+use crate::decompress::Proof;
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::limits;
@@ -29,12 +31,14 @@ use self::held::Held;
 use self::pace::Pace;
 
 /// What came of a compression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Length of the source.
     pub original: u64,
     /// Length of the archive.
     pub archive: u64,
+    /// What has been decoded already and need not be again to verify the archive.
+    pub proof: Proof,
 }
 
 /// Bytes from the start of a file that show how far it compresses.
@@ -44,10 +48,12 @@ const LAYOUT_SAMPLE: usize = 4 << 20;
 
 /// Compresses `source` into `sink`.
 ///
-/// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay.
+/// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay. Where there are two
+/// threads for every block and no network, blocks are decoded and compared while they are coded; then little of that is left.
 ///
 /// # Errors
-/// Those of training, of the sink, and [`crate::ErrorKind::Cancelled`].
+/// Those of training, of the sink, [`crate::ErrorKind::Mismatch`] if a block that is decoded already does not restore its
+/// bytes, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
     let (mut job, plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample(&options.resources)?;
@@ -63,8 +69,10 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
         Some(network) => job.train(network, options, sample)?,
         None => Chosen { model: None, first_block: sample.only_block },
     };
-    let archive = job.write(options, chosen, sink)?;
-    Ok(Summary { original: source.len() as u64, archive })
+    if chosen.model.is_none() {
+        estimate::fit_memory(&mut job, None, options)?;
+    }
+    job.write(options, chosen, sink)
 }
 
 /// One file on its way into an archive.
@@ -263,21 +271,21 @@ impl<'a> Job<'a> {
         &self.source[..part(self.source.len() as u64, self.blocks.into(), 0).end as usize]
     }
 
-    /// Encodes all blocks and writes the archive; returns its length. One that becomes too short for what decoding it
-    /// takes is made anew with smaller tables.
-    fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<u64> {
+    /// Encodes all blocks and writes the archive. One that becomes too short for what decoding it takes is made anew with
+    /// smaller tables.
+    fn write(&mut self, options: &Options, chosen: Chosen, sink: &mut dyn Write) -> Result<Summary> {
         let Chosen { model, mut first_block } = chosen;
         loop {
             let network = model.as_ref().map_or(0, |model| model.memory);
             let memory = network + Predictor::memory(self.tables, self.longest());
             let mut held = Held::new(sink, limits::shortest_archive(memory));
-            let length = self.write_once(options, model.as_ref(), first_block.take(), &mut held)?;
+            let summary = self.write_once(options, model.as_ref(), first_block.take(), &mut held)?;
             if held.is_open() {
-                return Ok(length);
+                return Ok(summary);
             }
             self.progress.note("the archive is too short for tables of this size; it is made anew with smaller ones");
             let blocks = self.blocks;
-            self.fit_tables(length - length / 8);
+            self.fit_tables(summary.archive - summary.archive / 8);
             if self.blocks > blocks {
                 self.threads = NonZeroUsize::MIN;
             }
@@ -290,7 +298,7 @@ impl<'a> Job<'a> {
         model: Option<&Model>,
         first_block: Option<Encoded>,
         sink: &mut dyn Write,
-    ) -> Result<u64> {
+    ) -> Result<Summary> {
         let header = Header {
             original: self.source.len() as u64,
             blocks: self.blocks,
@@ -307,27 +315,46 @@ impl<'a> Job<'a> {
             let range = header.range(number as u32);
             &self.source[range.start as usize..range.end as usize]
         };
-        let mut put = |number, streams: Encoded| {
+        let mut proof = Proof::new(header.clone());
+        let mut put = |number, (streams, followed): (Encoded, Option<Followed>)| {
             let (header, payload) = seal(block(number), streams);
+            if let (Method::Coded { .. }, Some(followed)) = (&header.method, followed) {
+                proof.add(number as u32, followed);
+            }
             writer.block(&header, &payload)
         };
-        let first = usize::from(first_block.is_some());
+        let first = u32::from(first_block.is_some());
         if let Some(streams) = first_block {
-            put(0, streams)?;
+            put(0, (streams, None))?;
         }
-        let rest = self.blocks as usize - first;
+        let rest = self.blocks - first;
         if rest > 0 {
-            self.progress.begin(Phase::Encoding, header.original - header.range(0).end * first as u64);
-            let pipelined = self.is_pipelined(rest);
-            let encode = |number| self.encode(block(first + number), model, pipelined, self.progress);
-            in_order(rest, self.threads, encode, |number, streams| put(first + number, streams))?;
+            self.progress.begin(Phase::Encoding, header.original - u64::from(first) * header.range(0).end);
+            // To decode a block as well takes memory, which is there if it is for all; to step the network aside takes none.
+            let pipelined = self.is_pipelined(if model.is_some() { rest } else { self.blocks });
+            let encode = |number| self.encode_block(block(first as usize + number), model, pipelined);
+            in_order(rest as usize, self.threads, encode, |number, coded| put(first as usize + number, coded))?;
         }
-        writer.finish()
+        Ok(Summary { original: header.original, archive: writer.finish()?, proof })
+    }
+
+    /// Codes a block, and decodes it as well if a thread is free for that.
+    fn encode_block(
+        &self,
+        bytes: &[u8],
+        model: Option<&Model>,
+        pipelined: bool,
+    ) -> Result<(Encoded, Option<Followed>)> {
+        if model.is_none() && pipelined {
+            let (stream, followed) = self.coding(None, pipelined).encode_and_check(bytes, self.progress)?;
+            return Ok((vec![stream], Some(followed)));
+        }
+        Ok((self.encode(bytes, model, pipelined, self.progress)?, None))
     }
 
     /// Whether there are two threads for each of so many blocks.
-    fn is_pipelined(&self, blocks: usize) -> bool {
-        self.threads.get() >= 2 * blocks
+    fn is_pipelined(&self, blocks: u32) -> bool {
+        self.threads.get() >= 2 * blocks as usize
     }
 
     /// Codes a block, or a sample as if it were one.

@@ -97,7 +97,7 @@ impl Pace {
 
     /// The time to encode or to decode so many blocks.
     fn pass(&self, job: &Job, blocks: u32) -> Duration {
-        let speed = if job.is_pipelined(blocks as usize) { self.pipelined } else { self.alone };
+        let speed = if job.is_pipelined(blocks) { self.pipelined } else { self.alone };
         pass(job, blocks, speed)
     }
 }

@@ -19,7 +19,7 @@ fn an_archive_shorter_than_was_expected_has_tables_that_it_may_ask_for() {
     let mut job = job(&source);
     let memory = Predictor::memory(job.tables, source.len());
     let mut archive = Vec::new();
-    let length = job.write(&options(), Chosen::default(), &mut archive).unwrap();
+    let length = job.write(&options(), Chosen::default(), &mut archive).unwrap().archive;
     assert_eq!(length, archive.len() as u64);
     assert!(memory > limits::decoder_memory(length), "{memory} bytes are no test for {length}");
     let mut restored = Vec::new();
@@ -36,6 +36,20 @@ fn long_blocks_of_nearly_nothing_are_cut() {
     assert_eq!(job.blocks, 2);
     let memory = Predictor::memory(job.tables, job.longest());
     assert!(memory <= limits::decoder_memory(1000), "{memory}");
+}
+
+#[test]
+fn a_block_is_decoded_while_it_is_coded_only_in_the_memory_allowed() {
+    let source = vec![0; 2 << 20];
+    let mut job = job(&source);
+    let block = Predictor::memory(job.tables, source.len()) + Predictor::FIXED_MEMORY;
+    for (memory, threads) in [(2 * block - 1, 1), (3 * block, 2)] {
+        job.threads = NonZeroUsize::new(5).unwrap();
+        job.expected = 0;
+        let resources = Resources { memory, ..Resources::default() };
+        estimate::fit_memory(&mut job, None, &Options { resources, ..options() }).unwrap();
+        assert_eq!((job.threads.get(), job.is_pipelined(job.blocks)), (threads, threads == 2), "{memory} bytes");
+    }
 }
 
 #[test]

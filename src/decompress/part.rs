@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::ops::{Range, RangeInclusive};
 
-use super::Decoder;
+use super::decoder::Decoder;
 use crate::container::Archive;
 use crate::error::Result;
 use crate::options::Resources;

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-use super::Decoder;
+use super::decoder::Decoder;
 use crate::container::Archive;
 use crate::error::{Error, Result};
 use crate::options::Resources;

@@ -117,9 +117,9 @@ impl Job {
         let mut sink = BufWriter::new(&file);
         match self.direction {
             Direction::Compress => {
-                nncz::compress(&content, &options, &mut sink, &curve)?;
+                let proof = nncz::compress(&content, &options, &mut sink, &curve)?.proof;
                 sink.flush()?;
-                nncz::verify(&Content::map(&file)?, &content, &resources, &curve)?;
+                nncz::verify(&Content::map(&file)?, &content, &proof, &resources, &curve)?;
             }
             Direction::Decompress => {
                 nncz::decompress(&content, &resources, &mut sink, &curve)?;
