@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a050807028616012c00002a841c824dc8011298a69d");
+    let mut front = hex("894e4e435a0d0a1a060807028616012c0000293f2b694dc80196c33cce");
     front.extend(0..200);
-    front.extend(hex("999233a4"));
-    let blocks = hex("42000000c2412435c241243500a1a1be616263420105020102598e6d3b67ba8eeb0143d93678797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165d7f0f1d4200000005a434e4e");
-    let table = hex("502a841c82b902e901910265a89dfb01a03f0888a03f0888d2ae67b5");
+    front.extend(hex("c246e7bc"));
+    let blocks = hex("42000000c2412435c2412435f84cf64c616263420105020102598e6d3b67ba8eeb2644073478797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165a47bcaec200000005a434e4e");
+    let table = hex("50293f2b69b902e9019102654b1fe57a1baa47181baa47181fd1461a");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
