@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 pub use self::map::Content;
-pub use self::output::{Draft, Output, Sink, check_space, free_space};
+#[cfg(feature = "reports")]
+pub use self::output::check_space;
+pub use self::output::{Draft, Output, Sink, free_space};
 
 /// Where input comes from or output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
