@@ -46,6 +46,9 @@ const SAMPLE: usize = 1 << 20;
 /// Bytes that are searched for the structure of the file.
 const LAYOUT_SAMPLE: usize = 4 << 20;
 
+/// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes about twice as long with it.
+const WORTHWHILE: u64 = 25;
+
 /// Compresses `source` into `sink`.
 ///
 /// The archive is not verified yet: that is for [`crate::verify`], once it is where it shall stay. Where there are two
@@ -259,7 +262,7 @@ impl<'a> Job<'a> {
         let without = encoded.pop().unwrap_or_default();
         let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
         let cost = model.section.len() as u64;
-        let pays = saved > cost;
+        let pays = saved > cost + self.expected * WORTHWHILE / 10_000;
         let verdict = if pays { "so it is kept" } else { "so it is left out" };
         self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
         let winner = if pays { with } else { without };
