@@ -45,7 +45,6 @@ pub struct Summary {
 const SAMPLE: usize = 1 << 20;
 /// Bytes that are searched for the structure of the file.
 const LAYOUT_SAMPLE: usize = 4 << 20;
-
 /// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes about twice as long with it.
 const WORTHWHILE: u64 = 25;
 
