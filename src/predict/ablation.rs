@@ -116,7 +116,7 @@ impl Alone {
 impl Chain {
     fn new(part: Part, experts: Experts, evidence: &Evidence<'_>, logistic: &Logistic) -> Self {
         let (rows, is_bit) = (evidence.inputs.len(), evidence.kind == DecisionKind::Bit);
-        let context = if experts.maps_states() && is_bit { ONE / 8 } else { ONE / 4 };
+        let context = if is_bit { ONE / 8 } else { ONE / 4 };
         let other = if part.has_contexts() { ONE / 4 } else { ONE };
         let mut weights = vec![Row([context; WIDTH]); rows - 1];
         let named = if is_bit { NETWORK_INPUT + 2 } else { MATCHES + 1 };

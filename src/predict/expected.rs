@@ -10,7 +10,7 @@ use super::matching::{LENGTHS, MATCHES};
 use super::memories::{Remembered, state, symbol};
 use super::mixer::{Four, Mixers, ONE, Selection};
 use super::numbers::GUIDES;
-use super::slots::{self, GROUPS, falling_rates};
+use super::slots::{self, GROUPS, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
 
 /// States of a remembered byte.
@@ -101,7 +101,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
             match_reliability: [[1 << 15; LENGTHS]; MATCHES],
             match_slots: [[[0; LENGTHS]; 2]; MATCHES],
             slots: vec![[0; 2 * STATES]; contexts],
-            rates: rates(),
+            rates: lasting_rates(),
             mixers: Mixers::new(&weights, &[sizes], FINAL_SETS),
             maps: FinalMaps::new([256, 256], logistic),
         }
@@ -239,13 +239,6 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     fn agrees(predicted: Option<u8>, byte: u8) -> usize {
         usize::from(predicted.is_some_and(|predicted| (predicted ^ byte) >> DROPPED == 0))
     }
-}
-
-/// The rates of slots that see very many decisions.
-fn rates() -> Row {
-    let mut rates = falling_rates(63);
-    rates.0[14] = 2;
-    rates
 }
 
 #[inline(always)]

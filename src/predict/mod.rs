@@ -108,7 +108,7 @@ impl Effort {
 
     /// Whether contexts have an input from the map of their slots' states.
     fn maps_states(self, experts: Experts) -> bool {
-        self != Effort::Fast && experts.maps_states()
+        self > Effort::Quick || self == Effort::Quick && experts != Experts::Rows
     }
 
     /// Whether bits have eight mixers, not four.

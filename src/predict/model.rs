@@ -17,7 +17,7 @@ use super::memories::Memories;
 use super::mixer::{Mixers, ONE, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
-use super::states::StateMaps;
+use super::states::{StateCells, StateMaps};
 use super::vector::{Row, Vector, WIDTH};
 use super::{Answers, Decision, Effort};
 
@@ -85,7 +85,7 @@ struct Present {
     nibbles: [Nibble; 2],
     /// The mixers' inputs: the slots' log-odds, the same by their counts, the states', then [`Model::others`].
     inputs: [Row; INPUT_ROWS],
-    states: [usize; CONTEXTS],
+    states: StateCells,
     selection: Selection,
     cells: [usize; 2],
 }
@@ -316,7 +316,7 @@ impl Model {
         let (weighed, more) = more.split_at_mut(self.weighed_groups);
         nibble.read::<V>(odds, weighed);
         if self.maps_states {
-            self.states.predict(states, nibble.slots(), &mut more[..self.groups], logistic);
+            self.states.predict::<V>(states, nibble.slots(), &mut more[..self.groups]);
         }
         inputs[self.rows - 1] = others;
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
@@ -386,7 +386,7 @@ impl Model {
             model.update(table, bit, bit_index);
         }
         if self.maps_states {
-            self.states.update(states, bit);
+            self.states.update::<V>(states, bit);
         }
         self.slots.update::<V>(nibble, bit);
     }
@@ -474,7 +474,7 @@ impl Default for Present {
             expected_half: Expected::default(),
             nibbles: [Nibble::default(), Nibble::default()],
             inputs: [Row::ZERO; INPUT_ROWS],
-            states: [0; CONTEXTS],
+            states: StateCells::default(),
             selection: Selection::default(),
             cells: [0; 2],
         }

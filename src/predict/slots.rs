@@ -197,6 +197,18 @@ pub fn falling_rates(limit: i32) -> Row {
     Row(std::array::from_fn(|class| 512 / (2 * count(class as i32).min(limit) + 3)))
 }
 
+/// The rates of slots that see very many bits.
+pub fn lasting_rates() -> Row {
+    let mut rates = falling_rates(63);
+    rates.0[14] = 2;
+    rates
+}
+
+/// A new slot of the probability `one`/65536.
+pub const fn slot(one: u32) -> i32 {
+    (((one << 6) as i32) - HALF) << PROBABILITY_SHIFT
+}
+
 /// The log-odds of slots' probabilities, in 1/256 octave.
 #[inline(always)]
 pub fn stretch<V: Vector>(slots: V) -> V {

@@ -1,67 +1,86 @@
 //! What became of slots that were in the same state: an indirect, adaptive probability for each.
 
-use super::apm::Cell;
-use super::logistic::Logistic;
-use super::slots::{CONTEXTS, COUNT_SHIFT};
-use super::vector::{Row, WIDTH};
+use super::slots::{self, COUNT_SHIFT, GROUPS, lasting_rates};
+use super::vector::{Row, Vector, WIDTH};
 
 /// States told apart: 8 classes of count, 16 of history, 32 of probability.
 const STATES: usize = 8 * 16 * 32;
+/// Classes of count up to 31; one more is for those above. The last entries are not looked up.
+const COUNT_CLASSES: Row = Row([0, 1, 2, 3, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6]);
 
-/// One map from state to probability per context.
+/// One map from state to probability per context. Its cells are written as slots are.
 pub struct StateMaps {
-    cells: Vec<Cell>,
-    contexts: usize,
+    cells: Vec<i32>,
+    groups: usize,
+    rates: Row,
+}
+
+/// The cells of one lane's present bit, a row for each group of contexts: their states, and what they hold.
+#[derive(Clone)]
+pub struct StateCells {
+    states: [Row; GROUPS],
+    cells: [Row; GROUPS],
+}
+
+impl Default for StateCells {
+    fn default() -> Self {
+        Self { states: [Row::ZERO; GROUPS], cells: [Row::ZERO; GROUPS] }
+    }
 }
 
 impl StateMaps {
     /// Maps for `groups` times sixteen contexts.
     pub fn new(groups: usize) -> Self {
-        let contexts = groups * WIDTH;
-        let cells = (0..STATES * contexts).map(|index| Cell::new((index as u32 & 31) << 11 | 1 << 10)).collect();
-        Self { cells, contexts }
+        let middle = |state: usize| slots::slot((state as u32 & 31) << 11 | 1 << 10);
+        let cells = (0..STATES * groups * WIDTH).map(|index| middle(index % STATES)).collect();
+        Self { cells, groups, rates: lasting_rates() }
     }
 
-    /// Writes the log-odds that each context's map gives for its slot, and the cells' places into `present`.
+    /// Writes the log-odds that each context's map gives for its slot.
     #[inline(always)]
-    pub fn predict<'a>(
+    pub fn predict<'a, V: Vector>(
         &self,
-        present: &mut [usize; CONTEXTS],
+        present: &mut StateCells,
         slots: impl Iterator<Item = &'a Row>,
         inputs: &mut [Row],
-        logistic: &Logistic,
     ) {
         for (group, (slots, inputs)) in slots.zip(inputs).enumerate() {
-            for index in 0..WIDTH {
-                let (context, slot) = (group * WIDTH + index, slots.0[index] as u32);
-                let cell = context * STATES + state(slot);
-                present[context] = cell;
-                let known = slot >> COUNT_SHIFT & 63 > 0;
-                inputs.0[index] = if known { logistic.stretch(self.cells[cell].probability()) } else { 0 };
+            let (states, cells) = (&mut present.states[group], &mut present.cells[group]);
+            let slots = V::load(slots);
+            state(slots).store(states);
+            for ((cell, &state), map) in cells.0.iter_mut().zip(&states.0).zip(self.maps(group)) {
+                *cell = map[state as usize];
             }
+            let known = slots.shift_right::<COUNT_SHIFT>().and(V::splat(63)).min(V::splat(1));
+            slots::stretch(V::load(cells)).mul(known).store(inputs);
         }
     }
 
     /// Learns the bit that followed.
     #[inline(always)]
-    pub fn update(&mut self, present: &[usize; CONTEXTS], bit: bool) {
-        for &cell in &present[..self.contexts] {
-            self.cells[cell].update(bit, 255);
+    pub fn update<V: Vector>(&mut self, present: &mut StateCells, bit: bool) {
+        for group in 0..self.groups {
+            let (states, cells) = (&present.states[group], &mut present.cells[group]);
+            slots::learn(V::load(cells), bit, &self.rates).store(cells);
+            let maps = self.cells.as_chunks_mut::<STATES>().0[group * WIDTH..].iter_mut();
+            for ((map, &state), &cell) in maps.zip(&states.0).zip(&cells.0) {
+                map[state as usize & (STATES - 1)] = cell;
+            }
         }
+    }
+
+    /// The maps of a group's contexts.
+    #[inline(always)]
+    fn maps(&self, group: usize) -> impl Iterator<Item = &[i32; STATES]> {
+        self.cells.as_chunks().0[group * WIDTH..].iter()
     }
 }
 
-/// The state of a slot: its probability's top five bits, its history, the class of its count.
+/// The states of slots: the probability's top five bits, the history, the class of the count.
 #[inline(always)]
-fn state(slot: u32) -> usize {
-    let probability = (slot >> 27) ^ 16;
-    let count = slot >> COUNT_SHIFT & 63;
-    let class = match count {
-        0..=3 => count,
-        4..=5 => 4,
-        6..=9 => 5,
-        10..=31 => 6,
-        _ => 7,
-    };
-    ((class << 4 | slot & 15) << 5 | probability) as usize
+fn state<V: Vector>(slots: V) -> V {
+    let probability = slots.shift_right::<27>().add(V::splat(16));
+    let count = slots.shift_right::<COUNT_SHIFT>().and(V::splat(63));
+    let class = count.min(V::splat(10)).look_up(&COUNT_CLASSES).add(count.shift_right::<5>());
+    class.shift_left::<4>().or(slots.and(V::splat(15))).shift_left::<5>().or(probability)
 }

@@ -88,11 +88,6 @@ impl Experts {
         }
     }
 
-    /// Whether contexts have an input from the map of their slots' states, where there are not few.
-    pub fn maps_states(self) -> bool {
-        self != Experts::Rows
-    }
-
     /// Where the counts of slots stop.
     pub fn count_limit(self) -> i32 {
         match self {
