@@ -13,7 +13,7 @@ use super::vector::{Row, WIDTH};
 pub struct Evidence<'a> {
     pub(super) mixers: &'a Mixers,
     pub(super) selection: &'a Selection,
-    /// The mixers' inputs: rows of contexts, then one of the others.
+    /// The mixers' inputs: rows of contexts, then the others.
     pub(super) inputs: &'a [Row],
     /// The contexts of the final maps.
     #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
@@ -21,6 +21,8 @@ pub struct Evidence<'a> {
     pub(super) kind: DecisionKind,
     /// Groups of sixteen contexts.
     pub(super) groups: usize,
+    /// The place in the last row from which on inputs come from no context.
+    pub(super) others_start: usize,
 }
 
 /// What is decided.
@@ -119,11 +121,13 @@ impl Evidence<'_> {
         let sign = if answer { 1 } else { -1 };
         let others = self.inputs.len() - 1;
         self.mixers.shares(self.selection, self.inputs, |row, shares| {
+            let others_start = if row < others { WIDTH } else { self.others_start };
+            let (of_contexts, shares) = shares.split_at(others_start);
+            let first = row % self.groups * WIDTH;
+            for (credit, share) in credit.0[first..].iter_mut().zip(of_contexts) {
+                *credit += sign * share;
+            }
             if row < others {
-                let first = row % self.groups * WIDTH;
-                for (credit, share) in credit.0[first..first + WIDTH].iter_mut().zip(shares) {
-                    *credit += sign * share;
-                }
                 return;
             }
             let (per_match, network) = if self.kind == DecisionKind::Bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
@@ -131,9 +135,11 @@ impl Evidence<'_> {
                 let shares = &shares[number * per_match..][..per_match];
                 credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
             }
-            let numbers = self.kind.number_inputs();
-            for (expert, inputs) in [(Expert::Network, network..network + per_match), (Expert::Numbers, numbers)] {
-                credit.0[expert.index()] += sign * shares[inputs].iter().sum::<i32>();
+            let per_network = if self.others_start > 0 { 1 } else { per_match };
+            for (expert, inputs) in
+                [(Expert::Network, network..network + per_network), (Expert::Numbers, self.kind.number_inputs())]
+            {
+                credit.0[expert.index()] += sign * shares.iter().take(inputs.end).skip(inputs.start).sum::<i32>();
             }
         });
     }

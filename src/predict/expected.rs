@@ -91,8 +91,10 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
 
     /// The mixers' `sizes` are as for [`Mixers::new`].
     pub fn new(contexts: usize, least: Least, sizes: Four<usize>, logistic: &Logistic) -> Self {
-        let mut weights = vec![Row([ONE / 4; WIDTH]); contexts.div_ceil(WIDTH)];
-        weights.push(Row(std::array::from_fn(|index| if index < MATCHES { ONE / 4 } else { 0 })));
+        let count = contexts + MATCHES;
+        let weights: Vec<Row> = (0..count.div_ceil(WIDTH))
+            .map(|row| Row(std::array::from_fn(|index| if row * WIDTH + index < count { ONE / 4 } else { 0 })))
+            .collect();
         Self {
             contexts,
             least,
@@ -146,16 +148,17 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         logistic: &Logistic,
     ) -> u16 {
         let Expected { byte, slots: present, inputs, selection, cells, chance, .. } = expected;
-        let groups = self.groups();
+        let last = self.last_row();
         let mut agreeing = 0;
         for (context, slots) in self.slots.iter().enumerate() {
             let slot = Self::slot(voices.remembered.values[context], *byte);
             agreeing += slot / STATES;
             present[context / WIDTH].0[context % WIDTH] = slots[slot];
         }
-        present[groups] = Row::ZERO;
+        let others = self.contexts % WIDTH;
+        present[last].0[others..].fill(0);
         for ((slot, slots), &(predicted, class)) in
-            present[groups].0.iter_mut().zip(&self.match_slots).zip(&voices.matches)
+            present[last].0[others..].iter_mut().zip(&self.match_slots).zip(&voices.matches)
         {
             *slot = slots[Self::agrees(predicted, *byte)][class];
         }
@@ -164,13 +167,14 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         let [first, second, third] = selectors.sets;
         self.mixers.select(selection, 0, [first, second, third, agreement]);
         self.mixers.select_last(selection, selectors.last_set);
-        for (present, input) in present[..=groups].iter().zip(&mut inputs[..]) {
+        for (present, input) in present[..=last].iter().zip(&mut inputs[..]) {
             slots::stretch(V::load(present)).store(input);
         }
-        inputs[groups].0[MATCHES..].fill(0);
-        inputs[groups].0[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
-        inputs[groups].0[Self::KIND.number_inputs()].copy_from_slice(&guides);
-        let octaves = self.mixers.mix::<V>(selection, &inputs[..=groups]);
+        let inputs_of_others = &mut inputs[last].0[others..];
+        inputs_of_others[MATCHES..].fill(0);
+        inputs_of_others[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
+        inputs_of_others[Self::KIND.number_inputs()].copy_from_slice(&guides);
+        let octaves = self.mixers.mix::<V>(selection, &inputs[..=last]);
         self.maps.refine(cells, [usize::from(*byte >> DROPPED), selectors.last_curve], octaves, logistic)
     }
 
@@ -178,26 +182,27 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     #[inline(always)]
     pub fn evidence<'a>(&'a self, expected: &'a Expected, selectors: &Selectors) -> Evidence<'a> {
         let Expected { byte, inputs, selection, .. } = expected;
-        let groups = self.groups();
         let contexts = [usize::from(*byte >> DROPPED), selectors.last_curve];
-        Evidence { mixers: &self.mixers, selection, inputs: &inputs[..=groups], contexts, kind: Self::KIND, groups }
+        let (inputs, groups) = (&inputs[..=self.last_row()], self.contexts.div_ceil(WIDTH));
+        let others_start = self.contexts % WIDTH;
+        Evidence { mixers: &self.mixers, selection, inputs, contexts, kind: Self::KIND, groups, others_start }
     }
 
     /// Learns whether what was expected was right.
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, expected: &mut Expected, voices: &Voices, right: bool, logistic: &Logistic) {
-        let groups = self.groups();
+        let (last, others) = (self.last_row(), self.contexts % WIDTH);
         let Expected { byte, slots: present, inputs, selection, cells, .. } = expected;
-        self.mixers.update::<V>(selection, &inputs[..=groups], right, logistic);
+        self.mixers.update::<V>(selection, &inputs[..=last], right, logistic);
         self.maps.update(cells, right);
-        for slots in &mut present[..=groups] {
+        for slots in &mut present[..=last] {
             slots::learn(V::load(slots), right, &self.rates).store(slots);
         }
         for (context, slots) in self.slots.iter_mut().enumerate() {
             slots[Self::slot(voices.remembered.values[context], *byte)] = present[context / WIDTH].0[context % WIDTH];
         }
         for ((slot, slots), &(predicted, class)) in
-            present[groups].0.iter().zip(&mut self.match_slots).zip(&voices.matches)
+            present[last].0[others..].iter().zip(&mut self.match_slots).zip(&voices.matches)
         {
             slots[Self::agrees(predicted, *byte)][class] = *slot;
         }
@@ -222,10 +227,10 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         }
     }
 
-    /// Rows of contexts.
+    /// The last row of inputs, in which those that come from no context stand, behind the contexts if they are few.
     #[inline(always)]
-    fn groups(&self) -> usize {
-        self.contexts.div_ceil(WIDTH)
+    fn last_row(&self) -> usize {
+        self.contexts / WIDTH
     }
 
     /// The slot of a context for what is expected of `byte`: the upper half is for those that have remembered it.

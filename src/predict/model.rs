@@ -9,7 +9,7 @@ use crate::net::{Distribution, Input};
 use super::apm::FinalMaps;
 use super::evidence::{DecisionKind, Evidence};
 use super::expected::{Expectations, Expected, Voices};
-use super::experts::{Experts, FINAL_SETS, MATCH_CONTEXT, Trail};
+use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
@@ -41,6 +41,8 @@ pub struct Model {
     weighed_groups: usize,
     /// Rows of the mixers' inputs.
     rows: usize,
+    /// The place in the last of them from which on inputs come from no context.
+    others_start: usize,
     /// Whether bits have eight mixers, not four.
     eight_mixers: bool,
     mixers: Mixers,
@@ -94,10 +96,10 @@ struct Present {
 const MEMORY_BITS: u32 = 1;
 /// Rows of inputs at most: three for each group of contexts, one for the others.
 pub const INPUT_ROWS: usize = 3 * GROUPS + 1;
-/// The network's inputs in the last row, after two of each match model; the bias follows.
+/// The network's inputs among the others, after two of each match model; the bias follows, and what guides to numbers say.
 pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
-/// The inputs of what guides to numbers say, in the same row.
+/// The inputs of what guides to numbers say, among the others.
 pub const NUMBER_INPUTS: Range<usize> = BIAS_INPUT + 1..BIAS_INPUT + 1 + GUIDES;
 
 impl Foresight {
@@ -128,9 +130,13 @@ impl Model {
         let mut weights = vec![Row([first; WIDTH]); groups];
         weights.extend(vec![Row::ZERO; weighed_groups]);
         weights.extend(vec![Row([first; WIDTH]); state_groups]);
-        let mut others = Row::ZERO;
-        others.0[..BIAS_INPUT].iter_mut().step_by(2).for_each(|weight| *weight = ONE / 4);
-        weights.push(others);
+        let others_start = others_start(contexts);
+        if others_start == 0 {
+            weights.push(Row::ZERO);
+        }
+        let others = weights.last_mut().map_or(&mut [][..], |row| &mut row.0[others_start..]);
+        others.fill(0);
+        others.iter_mut().take(BIAS_INPUT).step_by(2).for_each(|weight| *weight = ONE / 4);
         Self {
             maps_states,
             logistic,
@@ -149,6 +155,7 @@ impl Model {
             groups,
             weighed_groups,
             rows: weights.len(),
+            others_start,
             eight_mixers,
             mixers: Mixers::new(
                 &weights,
@@ -318,7 +325,13 @@ impl Model {
         if self.maps_states {
             self.states.predict::<V>(states, nibble.slots(), &mut more[..self.groups]);
         }
-        inputs[self.rows - 1] = others;
+        match self.others_start {
+            0 => inputs[self.rows - 1] = others,
+            _ => {
+                let own = V::load(&inputs[0]).and(V::load(&FEW_LANES));
+                own.add(V::load(&others)).store(&mut inputs[0]);
+            }
+        }
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
         self.maps.refine(cells, final_contexts(&lane.trail, partial), octaves, logistic)
     }
@@ -347,6 +360,7 @@ impl Model {
             contexts,
             kind: DecisionKind::Bit,
             groups: self.groups,
+            others_start: self.others_start,
         }
     }
 
@@ -360,20 +374,25 @@ impl Model {
         partial: usize,
         bit_index: usize,
     ) -> Row {
-        let mut inputs = [0; WIDTH];
+        let mut row = [0; WIDTH];
+        let inputs = &mut row[self.others_start..];
         for (index, (model, table)) in matches.iter().zip(&self.match_tables).enumerate() {
             let (octaves, distance) = model.inputs(table, bit_index, self.logistic);
             inputs[2 * index] = octaves;
             inputs[2 * index + 1] = distance >> 4;
         }
-        if let Some(network) = network {
-            let octaves = network.stretch(partial);
-            inputs[NETWORK_INPUT] = octaves;
+        let octaves = network.map_or(0, |network| network.stretch(partial));
+        inputs[NETWORK_INPUT] = octaves;
+        if self.others_start > 0 {
+            inputs[NETWORK_INPUT + 1] = 256;
+            return Row(row);
+        }
+        if network.is_some() {
             inputs[NETWORK_INPUT + 1] = (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4;
         }
         inputs[BIAS_INPUT] = 256;
         inputs[NUMBER_INPUTS].copy_from_slice(&outlook.stretch(partial));
-        Row(inputs)
+        Row(row)
     }
 
     #[inline(always)]
@@ -391,6 +410,22 @@ impl Model {
         self.slots.update::<V>(nibble, bit);
     }
 }
+
+/// The place in the last row of inputs from which on they come from no context: where contexts are few, they leave it room.
+pub fn others_start(contexts: usize) -> usize {
+    contexts % WIDTH
+}
+
+/// All ones for the contexts where they are few.
+const FEW_LANES: Row = {
+    let mut lanes = Row::ZERO;
+    let mut lane = 0;
+    while lane < FEW {
+        lanes.0[lane] = -1;
+        lane += 1;
+    }
+    lanes
+};
 
 /// The contexts of the final maps for a bit.
 #[inline(always)]
