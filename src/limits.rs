@@ -1,7 +1,7 @@
 //! Bounds on every number that is read from an archive, checked before anything is allocated.
 
 /// Largest length of one block's original bytes.
-pub const BLOCK_LENGTH: u64 = 64 << 20;
+pub const BLOCK_LENGTH: u64 = 128 << 20;
 /// Most lanes in one block.
 pub const LANES: usize = 16;
 /// By how many bytes an archive of one block may be longer than its original.

@@ -67,10 +67,11 @@ pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress
         }
     });
     let network = estimate::fit_memory(&mut job, network, options)?;
-    let chosen = match network {
-        Some(network) => job.train(network, options, sample)?,
-        None => Chosen { model: None, first_block: sample.only_block },
+    let Some(network) = network else {
+        let chosen = Chosen { model: None, first_block: sample.only_block };
+        return job.write(options, chosen, sink);
     };
+    let chosen = job.train(network, options, sample)?;
     if chosen.model.is_none() {
         estimate::fit_memory(&mut job, None, options)?;
     }
@@ -262,7 +263,11 @@ impl<'a> Job<'a> {
         let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
         let cost = model.section.len() as u64;
         let pays = saved > cost + self.expected * WORTHWHILE / 10_000;
-        let verdict = if pays { "so it is kept" } else { "so it is left out" };
+        let verdict = match pays {
+            true => "so it is kept",
+            false if saved > cost => "too little for the time that it takes to restore with it, so it is left out",
+            false => "so it is left out",
+        };
         self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
         let winner = if pays { with } else { without };
         Ok(Chosen { model: pays.then_some(model), first_block: Some(winner) })

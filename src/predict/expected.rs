@@ -6,11 +6,11 @@ use super::apm::FinalMaps;
 use super::evidence::{DecisionKind, Evidence};
 use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
-use super::matching::{LENGTHS, MATCHES};
-use super::memories::{Remembered, state, symbol};
+use super::matching::MATCHES;
+use super::memories::{state, symbol};
 use super::mixer::{Four, Mixers, ONE, Selection};
 use super::numbers::GUIDES;
-use super::slots::{self, GROUPS, lasting_rates};
+use super::slots::{self, CONTEXTS, GROUPS, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
 
 /// States of a remembered byte.
@@ -31,32 +31,21 @@ pub struct Expectations<const DROPPED: u32> {
     least: Least,
     /// How often what was likely enough was right, by place, in 1/65536.
     trust: Vec<u16>,
-    /// How often a byte in each state was right, per context, in 1/65536.
+    /// How often what a voice said in each state was right, per voice, in 1/65536; 0 in state 0.
     reliability: Vec<[u16; STATES]>,
-    /// The same for each match model's classes of length.
-    match_reliability: [[u16; LENGTHS]; MATCHES],
-    /// Slots for whether what is expected is right, by match model, whether it predicts that, and class.
-    match_slots: [[[i32; LENGTHS]; 2]; MATCHES],
-    /// The same by context, whether it has remembered that, and state.
+    /// Slots for whether what is expected is right, by voice, whether it says that, and state.
     slots: Vec<[i32; 2 * STATES]>,
     rates: Row,
     mixers: Mixers,
     maps: FinalMaps,
 }
 
-/// What the contexts and match models of one lane say of its present byte.
-#[derive(Clone)]
-pub struct Voices {
-    pub remembered: Remembered,
-    /// The match models' predictions and classes.
-    pub matches: [(Option<u8>, usize); MATCHES],
-}
+/// What the contexts and then the match models of one lane say of its present byte: what [memories](super::memories) say, the
+/// states of match models being their classes of length.
+pub type Voices = [u32; VOICES];
 
-impl Default for Voices {
-    fn default() -> Self {
-        Self { remembered: Remembered::default(), matches: [(None, 0); MATCHES] }
-    }
-}
+/// Contexts and match models at most.
+pub const VOICES: usize = CONTEXTS + MATCHES;
 
 /// What one lane expects.
 #[derive(Clone)]
@@ -66,6 +55,8 @@ pub struct Expected {
     place: usize,
     /// How likely it seemed.
     chance: u16,
+    /// The places of the voices' slots, and their contents.
+    places: [u16; VOICES],
     slots: [Row; GROUPS + 1],
     inputs: [Row; GROUPS + 1],
     selection: Selection,
@@ -78,6 +69,7 @@ impl Default for Expected {
             byte: 0,
             place: 0,
             chance: 0,
+            places: [0; VOICES],
             slots: [Row::ZERO; GROUPS + 1],
             inputs: [Row::ZERO; GROUPS + 1],
             selection: Selection::default(),
@@ -91,18 +83,20 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
 
     /// The mixers' `sizes` are as for [`Mixers::new`].
     pub fn new(contexts: usize, least: Least, sizes: Four<usize>, logistic: &Logistic) -> Self {
-        let count = contexts + MATCHES;
-        let weights: Vec<Row> = (0..count.div_ceil(WIDTH))
-            .map(|row| Row(std::array::from_fn(|index| if row * WIDTH + index < count { ONE / 4 } else { 0 })))
+        let voices = contexts + MATCHES;
+        let weights: Vec<Row> = (0..voices.div_ceil(WIDTH))
+            .map(|row| Row(std::array::from_fn(|index| if row * WIDTH + index < voices { ONE / 4 } else { 0 })))
             .collect();
+        let reliability = |voice: usize| {
+            let (nothing, first) = if voice < contexts { (8, 1 << 14) } else { (1, 1 << 15) };
+            std::array::from_fn(|state| if state < nothing { 0 } else { first })
+        };
         Self {
             contexts,
             least,
             trust: vec![60_000; TRUST_PLACES],
-            reliability: vec![std::array::from_fn(|state| if state < 8 { 0 } else { 1 << 14 }); contexts],
-            match_reliability: [[1 << 15; LENGTHS]; MATCHES],
-            match_slots: [[[0; LENGTHS]; 2]; MATCHES],
-            slots: vec![[0; 2 * STATES]; contexts],
+            reliability: (0..voices).map(reliability).collect(),
+            slots: vec![[0; 2 * STATES]; voices],
             rates: lasting_rates(),
             mixers: Mixers::new(&weights, &[sizes], FINAL_SETS),
             maps: FinalMaps::new([256, 256], logistic),
@@ -118,19 +112,14 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     /// What to expect at `place`, if anything is likely enough.
     #[inline(always)]
     pub fn choose(&self, expected: &mut Expected, voices: &Voices, place: usize) -> Option<u8> {
-        let (mut byte, mut most) = (0, 0);
-        for (reliability, &remembered) in self.reliability.iter().zip(&voices.remembered.values) {
-            let chance = reliability[state(remembered)];
-            if chance > most {
-                (byte, most) = (symbol(remembered), chance);
-            }
+        let mut most = 0;
+        for ((index, reliability), &said) in self.reliability.iter().enumerate().zip(voices) {
+            // The first of equals, and what it says.
+            let chance = u32::from(reliability[state(said)]);
+            let order = (VOICES - index) as u32;
+            most = most.max(chance << 16 | order << 8 | u32::from(symbol(said)));
         }
-        for (reliability, &(predicted, class)) in self.match_reliability.iter().zip(&voices.matches) {
-            let chance = reliability[class];
-            if let Some(predicted) = predicted.filter(|_| chance > most) {
-                (byte, most) = (predicted, chance);
-            }
-        }
+        let (byte, most) = (symbol(most), (most >> 16) as u16);
         (expected.byte, expected.chance, expected.place) = (byte, most, place);
         (most >= self.least.chance && self.trusts(place)).then_some(byte >> DROPPED << DROPPED)
     }
@@ -147,20 +136,16 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         selectors: &Selectors,
         logistic: &Logistic,
     ) -> u16 {
-        let Expected { byte, slots: present, inputs, selection, cells, chance, .. } = expected;
-        let last = self.last_row();
+        let Expected { byte, slots: present, places, inputs, selection, cells, chance, .. } = expected;
+        let (last, others) = (self.last_row(), self.contexts % WIDTH);
         let mut agreeing = 0;
-        for (context, slots) in self.slots.iter().enumerate() {
-            let slot = Self::slot(voices.remembered.values[context], *byte);
-            agreeing += slot / STATES;
-            present[context / WIDTH].0[context % WIDTH] = slots[slot];
-        }
-        let others = self.contexts % WIDTH;
-        present[last].0[others..].fill(0);
-        for ((slot, slots), &(predicted, class)) in
-            present[last].0[others..].iter_mut().zip(&self.match_slots).zip(&voices.matches)
-        {
-            *slot = slots[Self::agrees(predicted, *byte)][class];
+        let slots = Row::numbers_mut(present).iter_mut().zip(&self.slots);
+        for ((slot, table), (&said, place)) in slots.zip(voices.iter().zip(places)) {
+            let agrees = usize::from((symbol(said) ^ *byte) >> DROPPED == 0);
+            let index = agrees * STATES + state(said);
+            agreeing += agrees;
+            *place = index as u16;
+            *slot = table[index];
         }
         let doubt = usize::BITS - usize::from(u16::MAX - *chance).leading_zeros();
         let agreement = agreeing * 4 + (11 - (doubt as usize).clamp(8, 11));
@@ -190,21 +175,16 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
 
     /// Learns whether what was expected was right.
     #[inline(always)]
-    pub fn update<V: Vector>(&mut self, expected: &mut Expected, voices: &Voices, right: bool, logistic: &Logistic) {
-        let (last, others) = (self.last_row(), self.contexts % WIDTH);
-        let Expected { byte, slots: present, inputs, selection, cells, .. } = expected;
+    pub fn update<V: Vector>(&mut self, expected: &mut Expected, right: bool, logistic: &Logistic) {
+        let last = self.last_row();
+        let Expected { slots: present, places, inputs, selection, cells, .. } = expected;
         self.mixers.update::<V>(selection, &inputs[..=last], right, logistic);
         self.maps.update(cells, right);
         for slots in &mut present[..=last] {
             slots::learn(V::load(slots), right, &self.rates).store(slots);
         }
-        for (context, slots) in self.slots.iter_mut().enumerate() {
-            slots[Self::slot(voices.remembered.values[context], *byte)] = present[context / WIDTH].0[context % WIDTH];
-        }
-        for ((slot, slots), &(predicted, class)) in
-            present[last].0[others..].iter().zip(&mut self.match_slots).zip(&voices.matches)
-        {
-            slots[Self::agrees(predicted, *byte)][class] = *slot;
+        for ((table, &place), &mut slot) in self.slots.iter_mut().zip(&*places).zip(Row::numbers_mut(present)) {
+            table[usize::from(place) % (2 * STATES)] = slot;
         }
     }
 
@@ -213,17 +193,13 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     pub fn learn(&mut self, expected: &Expected, voices: &Voices, byte: u8) {
         let is_right = |said: u8| (said ^ byte) >> DROPPED == 0;
         if expected.chance >= self.least.chance {
-            move_towards(&mut self.trust[expected.place], is_right(expected.byte));
+            let trust = &mut self.trust[expected.place];
+            *trust = moved(*trust, is_right(expected.byte));
         }
-        for (reliability, &remembered) in self.reliability.iter_mut().zip(&voices.remembered.values) {
-            if remembered != 0 {
-                move_towards(&mut reliability[state(remembered)], is_right(symbol(remembered)));
-            }
-        }
-        for (reliability, model) in self.match_reliability.iter_mut().zip(&voices.matches) {
-            if let &(Some(predicted), class) = model {
-                move_towards(&mut reliability[class], is_right(predicted));
-            }
+        for (reliability, &said) in self.reliability.iter_mut().zip(voices) {
+            let chance = &mut reliability[state(said)];
+            let moved = moved(*chance, is_right(symbol(said)));
+            *chance = if state(said) > 0 { moved } else { 0 };
         }
     }
 
@@ -232,40 +208,27 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     fn last_row(&self) -> usize {
         self.contexts / WIDTH
     }
-
-    /// The slot of a context for what is expected of `byte`: the upper half is for those that have remembered it.
-    #[inline(always)]
-    fn slot(remembered: u32, byte: u8) -> usize {
-        usize::from((symbol(remembered) ^ byte) >> DROPPED == 0) * STATES + state(remembered)
-    }
-
-    /// 1 if a match model predicts what is expected of `byte`.
-    #[inline(always)]
-    fn agrees(predicted: Option<u8>, byte: u8) -> usize {
-        usize::from(predicted.is_some_and(|predicted| (predicted ^ byte) >> DROPPED == 0))
-    }
 }
 
+/// A chance after what it is of was right or not.
 #[inline(always)]
-fn move_towards(chance: &mut u16, right: bool) {
-    if right {
-        *chance += (u16::MAX - *chance) >> 6;
-    } else {
-        *chance -= *chance >> 6;
-    }
+fn moved(chance: u16, right: bool) -> u16 {
+    let target = if right { i32::from(u16::MAX) } else { 0 };
+    (i32::from(chance) + ((target - i32::from(chance)) >> 6)) as u16
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::predict::logistic;
-    use crate::predict::memories::Memories;
+    use crate::predict::memories::{Memories, Places};
 
     /// Contexts that see bytes at places, always after the same.
     struct Seeing {
         expectations: Expectations<0>,
         memories: Memories,
         expected: Expected,
+        places: Places,
         voices: Voices,
     }
 
@@ -276,19 +239,20 @@ mod tests {
                 expectations: Expectations::new(WIDTH, least, [256; 4], logistic::tables()),
                 memories: Memories::new(12),
                 expected: Expected::default(),
-                voices: Voices::default(),
+                places: Places::default(),
+                voices: [0; VOICES],
             }
         }
 
         fn choose(&mut self, place: usize) -> Option<u8> {
-            self.memories.recall(&mut self.voices.remembered, &[0; WIDTH]);
+            self.memories.recall(&mut self.places, &mut self.voices, &[0; WIDTH]);
             self.expectations.choose(&mut self.expected, &self.voices, place)
         }
 
         fn see(&mut self, place: usize, byte: u8) {
             self.choose(place);
             self.expectations.learn(&self.expected, &self.voices, byte);
-            self.memories.learn(&self.voices.remembered, byte, WIDTH);
+            self.memories.learn(&self.places, &self.voices[..WIDTH], byte);
         }
     }
 

@@ -13,19 +13,16 @@ pub struct Memories {
     shift: u32,
 }
 
-/// What one lane's contexts remember at its present byte.
+/// Where in the table one lane's contexts remember, and the entries' checks.
 #[derive(Clone)]
-pub struct Remembered {
-    /// The entries' places and checks.
+pub struct Places {
     places: [usize; CONTEXTS],
     checks: [u32; CONTEXTS],
-    /// The byte below its state, 0 if there is none.
-    pub values: [u32; CONTEXTS],
 }
 
-impl Default for Remembered {
+impl Default for Places {
     fn default() -> Self {
-        Self { places: [0; CONTEXTS], checks: [0; CONTEXTS], values: [0; CONTEXTS] }
+        Self { places: [0; CONTEXTS], checks: [0; CONTEXTS] }
     }
 }
 
@@ -46,12 +43,12 @@ impl Memories {
         }
     }
 
-    /// Finds what the contexts of `hashes` remember: in the entry that the hash names or in its neighbour; where neither has
-    /// the check, the one of them that is less sure will be the context's.
+    /// Finds what the contexts of `hashes` remember, a byte below its state, 0 if nothing: in the entry that the hash names or in its
+    /// neighbour; where neither has the check, the one of them that is less sure will be the context's.
     #[inline(always)]
-    pub fn recall(&self, remembered: &mut Remembered, hashes: &[u64]) {
-        let Remembered { places, checks, values } = remembered;
-        for (((&hash, place), check), value) in hashes.iter().zip(places).zip(checks).zip(values) {
+    pub fn recall(&self, places: &mut Places, remembered: &mut [u32], hashes: &[u64]) {
+        let Places { places, checks } = places;
+        for (((&hash, place), check), value) in hashes.iter().zip(places).zip(checks).zip(remembered) {
             let first = (hash >> self.shift) as usize;
             let [entry, neighbour] = [self.entries[first], self.entries[first ^ 1]];
             *check = (hash as u32) << 16;
@@ -65,9 +62,9 @@ impl Memories {
 
     /// Moves what the contexts remember on: `byte` followed.
     #[inline(always)]
-    pub fn learn(&mut self, remembered: &Remembered, byte: u8, contexts: usize) {
-        let Remembered { places, checks, values } = remembered;
-        for ((&place, &check), &value) in places.iter().zip(checks).zip(values).take(contexts) {
+    pub fn learn(&mut self, places: &Places, remembered: &[u32], byte: u8) {
+        let Places { places, checks } = places;
+        for ((&place, &check), &value) in places.iter().zip(checks).zip(remembered) {
             self.entries[place] = check | next(value, byte);
         }
     }
@@ -90,21 +87,33 @@ fn sureness(entry: u32) -> u32 {
     entry >> 11 & SURE
 }
 
+/// What becomes of each state, for those that were wrong and then for those that were right: the next state above a 1 if the byte
+/// that followed is remembered from then on, else a 0.
+const NEXT: [[u16; 256]; 2] = {
+    let mut next = [[0; 256]; 2];
+    let mut state = 0;
+    while state < 256 {
+        let (sureness, outcomes) = (state >> 3, state & 7);
+        let (wrong, right) = (outcomes << 1 & 7, outcomes << 1 & 7 | 1);
+        next[0][state] = match sureness {
+            0 => (1 << 3 | 7) << 1 | 1,
+            1 | 2 => (1 << 3 | wrong) << 1 | 1,
+            _ => ((sureness / 2) << 3 | wrong) << 1,
+        } as u16;
+        let surer = if sureness < SURE as usize { sureness + 1 } else { sureness };
+        next[1][state] = if sureness == 0 { next[0][state] } else { ((surer << 3 | right) << 1) as u16 };
+        state += 1;
+    }
+    next
+};
+
 /// What is remembered after `byte` followed.
 #[inline(always)]
 fn next(remembered: u32, byte: u8) -> u32 {
-    let (sureness, outcomes) = (sureness(remembered), remembered >> 8 & 7);
-    if sureness == 0 {
-        return 1 << 11 | 7 << 8 | u32::from(byte);
-    }
     let right = symbol(remembered) == byte;
-    let outcomes = (outcomes << 1 | u32::from(right)) & 7;
-    let (sureness, byte) = match right {
-        true => ((sureness + 1).min(SURE), byte),
-        false if sureness <= 2 => (1, byte),
-        false => (sureness / 2, symbol(remembered)),
-    };
-    sureness << 11 | outcomes << 8 | u32::from(byte)
+    let next = u32::from(NEXT[usize::from(right)][state(remembered)]);
+    let byte = if next & 1 == 1 { byte } else { symbol(remembered) };
+    next >> 1 << 8 | u32::from(byte)
 }
 
 #[cfg(test)]
@@ -130,12 +139,12 @@ mod tests {
     #[test]
     fn a_newcomer_takes_the_place_of_the_less_sure() {
         let mut memories = Memories::new(12);
-        let mut remembered = Remembered::default();
+        let mut places = Places::default();
         let mut code = |check: u64, byte: u8| {
-            memories.recall(&mut remembered, &[check]);
-            let value = remembered.values[0];
-            memories.learn(&remembered, byte, 1);
-            (value > 0).then(|| symbol(value))
+            let mut remembered = [0];
+            memories.recall(&mut places, &mut remembered, &[check]);
+            memories.learn(&places, &remembered, byte);
+            (remembered[0] > 0).then(|| symbol(remembered[0]))
         };
         assert_eq!([code(1, b'a'), code(1, b'a'), code(2, b'b'), code(1, b'a')], [None, Some(b'a'), None, Some(b'a')]);
         assert_eq!([code(3, b'c'), code(2, b'b'), code(1, b'a')], [None, None, Some(b'a')]);

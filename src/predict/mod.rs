@@ -107,8 +107,8 @@ impl Effort {
     }
 
     /// Whether contexts have an input from the map of their slots' states.
-    fn maps_states(self, experts: Experts) -> bool {
-        self > Effort::Quick || self == Effort::Quick && experts != Experts::Rows
+    fn maps_states(self) -> bool {
+        self != Effort::Fast
     }
 
     /// Whether bits have eight mixers, not four.

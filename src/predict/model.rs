@@ -8,12 +8,12 @@ use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
 use super::evidence::{DecisionKind, Evidence};
-use super::expected::{Expectations, Expected, Voices};
+use super::expected::{Expectations, Expected, VOICES, Voices};
 use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
-use super::memories::Memories;
+use super::memories::{Memories, Places};
 use super::mixer::{Mixers, ONE, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
@@ -72,6 +72,8 @@ pub struct Lane {
     excluded: Option<u8>,
     /// A byte whose upper half was expected and was not right.
     excluded_half: Option<u8>,
+    /// Where the contexts remember bytes.
+    places: Places,
     voices: Voices,
     /// The coming byte's place of trust.
     trust_place: usize,
@@ -121,7 +123,7 @@ impl Model {
         let contexts = effort.contexts(experts);
         let remembering = contexts.min(WIDTH);
         let groups = contexts.div_ceil(WIDTH);
-        let maps_states = effort.maps_states(experts);
+        let maps_states = effort.maps_states();
         let state_groups = if maps_states { groups } else { 0 };
         let first = if maps_states { ONE / 8 } else { ONE / 4 };
         let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
@@ -179,8 +181,11 @@ impl Model {
     ) -> Result<u8> {
         (lane.excluded, lane.excluded_half) = (None, None);
         let Some(foresight) = &self.foresight else { return self.code_bits::<V>(1, lane, network, code) };
-        foresight.memories.recall(&mut lane.voices.remembered, &lane.hashes[..self.remembering]);
-        lane.voices.matches = lane.matches.each_ref().map(|model| (model.predicted(), model.class()));
+        let hashes = &lane.hashes[..self.remembering];
+        foresight.memories.recall(&mut lane.places, &mut lane.voices, hashes);
+        for (voice, model) in lane.voices[hashes.len()..].iter_mut().zip(&lane.matches) {
+            *voice = model.predicted().map_or(0, |byte| (model.class() as u32) << 8 | u32::from(byte));
+        }
         lane.excluded = foresight.bytes.choose(&mut lane.present.expected, &lane.voices, lane.trust_place);
         if let Some(byte) = lane.excluded
             && self.is_expected::<V>(byte, lane, network, code)?
@@ -208,10 +213,10 @@ impl Model {
         }
         if let Some(Foresight { memories, bytes, .. }) = &mut self.foresight {
             if let Some(chosen) = lane.excluded {
-                bytes.update::<V>(expected, &lane.voices, chosen == byte, self.logistic);
+                bytes.update::<V>(expected, chosen == byte, self.logistic);
             }
             bytes.learn(expected, &lane.voices, byte);
-            memories.learn(&lane.voices.remembered, byte, self.remembering);
+            memories.learn(&lane.places, &lane.voices[..self.remembering], byte);
         }
     }
 
@@ -255,7 +260,7 @@ impl Model {
         let selectors = trail.half_selectors(half, classes, lane.excluded.is_some());
         let probability = halves.predict::<V>(expected_half, voices, network, guides, &selectors, self.logistic);
         let right = code.answer(Decision::Half(half), probability, &halves.evidence(expected_half, &selectors))?;
-        halves.update::<V>(expected_half, voices, right, self.logistic);
+        halves.update::<V>(expected_half, right, self.logistic);
         if !right {
             lane.excluded_half = Some(half);
             return Ok(1);
@@ -450,7 +455,8 @@ impl Lane {
             hashes,
             excluded: None,
             excluded_half: None,
-            voices: Voices::default(),
+            places: Places::default(),
+            voices: [0; VOICES],
             trust_place,
             present: Present::default(),
         }

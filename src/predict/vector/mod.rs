@@ -23,6 +23,13 @@ pub struct Row(pub [i32; WIDTH]);
 impl Row {
     /// Sixteen zeros.
     pub const ZERO: Self = Self([0; WIDTH]);
+
+    /// The numbers of `rows`, one row after the other.
+    #[inline(always)]
+    pub fn numbers_mut(rows: &mut [Self]) -> &mut [i32] {
+        // SAFETY: a row is an array of sixteen numbers and nothing else.
+        unsafe { std::slice::from_raw_parts_mut(rows.as_mut_ptr().cast(), rows.len() * WIDTH) }
+    }
 }
 
 /// Sixteen 32-bit numbers. Sums and products wrap around; every implementation gives the same results.
