@@ -180,21 +180,23 @@ impl Model {
         code: &mut impl Answers,
     ) -> Result<u8> {
         (lane.excluded, lane.excluded_half) = (None, None);
-        let Some(foresight) = &self.foresight else { return self.code_bits::<V>(1, lane, network, code) };
-        let hashes = &lane.hashes[..self.remembering];
-        foresight.memories.recall(&mut lane.places, &mut lane.voices, hashes);
-        for (voice, model) in lane.voices[hashes.len()..].iter_mut().zip(&lane.matches) {
-            *voice = model.predicted().map_or(0, |byte| (model.class() as u32) << 8 | u32::from(byte));
-        }
-        lane.excluded = foresight.bytes.choose(&mut lane.present.expected, &lane.voices, lane.trust_place);
-        if let Some(byte) = lane.excluded
-            && self.is_expected::<V>(byte, lane, network, code)?
-        {
-            return Ok(byte);
-        }
-        let partial = self.code_half::<V>(lane, network, code)?;
-        if partial == 1 {
-            self.slots.prefetch(&lane.hashes, 0);
+        let mut partial = 1;
+        if let Some(foresight) = &self.foresight {
+            let hashes = &lane.hashes[..self.remembering];
+            foresight.memories.recall(&mut lane.places, &mut lane.voices, hashes);
+            for (voice, model) in lane.voices[hashes.len()..].iter_mut().zip(&lane.matches) {
+                *voice = model.predicted().map_or(0, |byte| (model.class() as u32) << 8 | u32::from(byte));
+            }
+            lane.excluded = foresight.bytes.choose(&mut lane.present.expected, &lane.voices, lane.trust_place);
+            if let Some(byte) = lane.excluded
+                && self.is_expected::<V>(byte, lane, network, code)?
+            {
+                return Ok(byte);
+            }
+            partial = self.code_half::<V>(lane, network, code)?;
+            if partial == 1 {
+                self.slots.prefetch(&lane.hashes, 0);
+            }
         }
         let byte = self.code_bits::<V>(partial, lane, network, code)?;
         if let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight {
