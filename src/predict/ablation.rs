@@ -10,7 +10,7 @@ use super::evidence::{DecisionKind, Evidence};
 use super::experts::{Experts, FINAL_SETS};
 use super::logistic::{self, Logistic};
 use super::matching::MATCHES;
-use super::mixer::{Mixers, ONE};
+use super::mixer::{Beginning, Mixers, ONE, SELECTORS};
 use super::model::{INPUT_ROWS, NETWORK_INPUT};
 use super::vector::{Portable, Row, WIDTH};
 
@@ -127,7 +127,8 @@ impl Chain {
             true => (&bits[..evidence.mixers.fours()], [1 << 16; 2]),
             false => (&byte[..], [256; 2]),
         };
-        Self { mixers: Mixers::new(&weights, sizes, FINAL_SETS), maps: FinalMaps::new(contexts, logistic) }
+        let beginning = Beginning::alike(&weights, SELECTORS * sizes.len());
+        Self { mixers: Mixers::new(&beginning, sizes, FINAL_SETS), maps: FinalMaps::new(contexts, logistic) }
     }
 
     /// Predicts a decision and learns from its answer; returns its cost.

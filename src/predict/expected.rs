@@ -3,12 +3,15 @@
 //! slots are left alone.
 
 use super::apm::FinalMaps;
+use super::beginnings::Section;
+#[cfg(feature = "reports")]
+use super::beginnings::{self, mean_odds};
 use super::evidence::{DecisionKind, Evidence};
 use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
-use super::matching::MATCHES;
+use super::matching::{LENGTHS, MATCHES};
 use super::memories::{state, symbol};
-use super::mixer::{Four, Mixers, ONE, Selection};
+use super::mixer::{Four, Mixers, SELECTORS, Selection};
 use super::numbers::GUIDES;
 use super::slots::{self, CONTEXTS, GROUPS, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
@@ -81,26 +84,58 @@ impl Default for Expected {
 impl<const DROPPED: u32> Expectations<DROPPED> {
     const KIND: DecisionKind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
 
-    /// The mixers' `sizes` are as for [`Mixers::new`].
-    pub fn new(contexts: usize, least: Least, sizes: Four<usize>, logistic: &Logistic) -> Self {
+    /// The mixers' `sizes` are as for [`Mixers::new`]; they and the chances begin with what the two sections say.
+    pub fn new(
+        contexts: usize,
+        least: Least,
+        sizes: Four<usize>,
+        (weights, chances): &mut (Section, Section),
+        logistic: &Logistic,
+    ) -> Self {
         let voices = contexts + MATCHES;
-        let weights: Vec<Row> = (0..voices.div_ceil(WIDTH))
-            .map(|row| Row(std::array::from_fn(|index| if row * WIDTH + index < voices { ONE / 4 } else { 0 })))
-            .collect();
-        let reliability = |voice: usize| {
-            let (nothing, first) = if voice < contexts { (8, 1 << 14) } else { (1, 1 << 15) };
-            std::array::from_fn(|state| if state < nothing { 0 } else { first })
-        };
+        let mixers = Mixers::new(&weights.mixers(SELECTORS, voices.div_ceil(WIDTH)), &[sizes], FINAL_SETS);
+        let (mut reliability, mut slots) = (Vec::new(), Vec::new());
+        for (count, states) in [(contexts, STATES), (MATCHES, LENGTHS)] {
+            let (mut chances_of, mut slots_of) = ([0; STATES], [0; 2 * STATES]);
+            for (state, chance_of) in chances_of.iter_mut().enumerate().take(states) {
+                let chance = chances.chance(1 << 14, logistic);
+                // What has nothing to say is never heard.
+                *chance_of = if state > 0 { chance as u16 } else { 0 };
+            }
+            for says in [0, STATES] {
+                slots_of[says..says + states].fill_with(|| chances.slot(1 << 15, logistic));
+            }
+            reliability.extend(vec![chances_of; count]);
+            slots.extend(vec![slots_of; count]);
+        }
         Self {
             contexts,
             least,
             trust: vec![60_000; TRUST_PLACES],
-            reliability: (0..voices).map(reliability).collect(),
-            slots: vec![[0; 2 * STATES]; voices],
+            reliability,
+            slots,
             rates: lasting_rates(),
-            mixers: Mixers::new(&weights, &[sizes], FINAL_SETS),
+            mixers,
             maps: FinalMaps::new([256, 256], logistic),
         }
+    }
+
+    /// What has been learned that other files may begin with; the mixers' goes to `weights`.
+    #[cfg(feature = "reports")]
+    pub fn learned(&self, weights: &mut Vec<Option<i32>>, logistic: &Logistic) -> Vec<Option<i32>> {
+        beginnings::add_weights(weights, &self.mixers.learned());
+        let mut odds = Vec::new();
+        for (voices, states) in [(0..self.contexts, STATES), (self.contexts..self.slots.len(), LENGTHS)] {
+            for state in 0..states {
+                let chances = self.reliability[voices.clone()].iter().map(|chances| u32::from(chances[state]));
+                odds.push(mean_odds(chances.map(|chance| (chance, u32::from(chance != 1 << 14))), logistic));
+            }
+            for index in (0..states).chain(STATES..STATES + states) {
+                let slots = self.slots[voices.clone()].iter().map(|slots| slots::known(slots[index]));
+                odds.push(mean_odds(slots, logistic));
+            }
+        }
+        odds
     }
 
     /// Whether anything will be expected at `place`, if it is likely enough.
@@ -220,8 +255,10 @@ fn moved(chance: u16, right: bool) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::logistic;
+    use crate::predict::beginnings::Beginnings;
+    use crate::predict::experts::Experts;
     use crate::predict::memories::{Memories, Places};
+    use crate::predict::{Effort, logistic};
 
     /// Contexts that see bytes at places, always after the same.
     struct Seeing {
@@ -235,8 +272,10 @@ mod tests {
     impl Seeing {
         fn new() -> Self {
             let least = Least { chance: 60_000, trust: 50_000 };
+            let (experts, effort) = (Experts::Text, Effort::Quick);
+            let mut sections = (Beginnings::OURS.mixers(experts, effort), Beginnings::OURS.chances(experts));
             Self {
-                expectations: Expectations::new(WIDTH, least, [256; 4], logistic::tables()),
+                expectations: Expectations::new(WIDTH, least, [256; 4], &mut sections, logistic::tables()),
                 memories: Memories::new(12),
                 expected: Expected::default(),
                 places: Places::default(),

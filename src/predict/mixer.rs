@@ -15,6 +15,9 @@ pub type Four<T> = [T; SELECTORS];
 pub const ONE: i32 = 1 << 16;
 /// Bound of a weight: just under 8.
 const WEIGHT_MAX: i32 = 8 * ONE - 1;
+/// Where the rates of the first layer's sets and of the last one's begin.
+const FIRST_RATE: i32 = 2200;
+const FIRST_LAST_RATE: i32 = 1200;
 /// With inputs within ±4095 no smaller error would move a weight.
 const ERROR_LEAST: i32 = 9;
 
@@ -31,6 +34,24 @@ pub struct Mixers {
     last_rates: Vec<Rate>,
 }
 
+/// What mixers begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Rows of inputs.
+    pub rows: usize,
+    /// The first layer's weights, `rows` for each mixer.
+    pub weights: Vec<Row>,
+    /// The last layer's, one for each mixer.
+    pub last: Vec<i32>,
+}
+
+impl Beginning {
+    /// The same `weights` for each of so many mixers, and the mean of what these give.
+    pub fn alike(weights: &[Row], mixers: usize) -> Self {
+        Self { rows: weights.len(), weights: weights.repeat(mixers), last: vec![ONE / mixers as i32; mixers] }
+    }
+}
+
 /// The weight sets of one lane's present bit, and what they gave, in 1/256 octave.
 #[derive(Clone, Default)]
 pub struct Selection {
@@ -41,27 +62,53 @@ pub struct Selection {
 }
 
 impl Mixers {
-    /// Mixers that start with `weights`, as many sets of them for each selector as `sizes` says, and with `last_sets` sets
-    /// of equal weights in the last layer.
-    pub fn new(weights: &[Row], sizes: &[Four<usize>], last_sets: usize) -> Self {
+    /// Mixers that start with `beginning`, as many sets of weights for each selector as `sizes` says, and with `last_sets` sets
+    /// in the last layer.
+    pub fn new(beginning: &Beginning, sizes: &[Four<usize>], last_sets: usize) -> Self {
         let mut sets = 0;
-        let starts: Vec<Four<usize>> = sizes
-            .iter()
-            .map(|sizes| {
-                sizes.map(|size| {
-                    sets += size;
-                    sets - size
-                })
-            })
-            .collect();
+        let mut starts = vec![[0; SELECTORS]; sizes.len()];
+        for (start, size) in starts.as_flattened_mut().iter_mut().zip(sizes.as_flattened()) {
+            *start = sets;
+            sets += size;
+        }
+        let mixers = beginning.weights.chunks(beginning.rows).zip(sizes.as_flattened());
+        let mut last_weights = [[0; SELECTORS]; FOURS];
+        last_weights.as_flattened_mut()[..beginning.last.len()].copy_from_slice(&beginning.last);
         Self {
-            rows: weights.len(),
-            weights: weights.repeat(sets),
-            rates: vec![Rate::new(3500, 300); sets],
-            last_weights: vec![[[ONE / (SELECTORS * starts.len()) as i32; SELECTORS]; FOURS]; last_sets],
-            last_rates: vec![Rate::new(2000, 200); last_sets],
+            rows: beginning.rows,
+            weights: mixers.flat_map(|(weights, &size)| weights.repeat(size)).collect(),
+            rates: vec![Rate::new(FIRST_RATE, 300); sets],
+            last_weights: vec![last_weights; last_sets],
+            last_rates: vec![Rate::new(FIRST_LAST_RATE, 200); last_sets],
             starts,
         }
+    }
+
+    /// The weights that mixers like these may begin with: the mean of the sets, each by how far its rate has fallen.
+    #[cfg(feature = "reports")]
+    pub fn learned(&self) -> Beginning {
+        let used = |rate: &Rate, first: i32| i64::from(((first << RATE_SHIFT) - rate.now) >> RATE_SHIFT);
+        let mean = |sum: i64, weight: i64| if weight == 0 { 0 } else { (sum / weight) as i32 };
+        let starts = self.starts.as_flattened();
+        let mut weights = Vec::new();
+        for (mixer, &start) in starts.iter().enumerate() {
+            let end = starts.get(mixer + 1).copied().unwrap_or(self.rates.len());
+            let all: i64 = self.rates[start..end].iter().map(|rate| used(rate, FIRST_RATE)).sum();
+            weights.extend((0..self.rows).map(|row| {
+                Row(std::array::from_fn(|lane| {
+                    let weighted = |set: usize| {
+                        used(&self.rates[set], FIRST_RATE) * i64::from(self.weights[set * self.rows + row].0[lane])
+                    };
+                    mean((start..end).map(weighted).sum(), all)
+                }))
+            }));
+        }
+        let all: i64 = self.last_rates.iter().map(|rate| used(rate, FIRST_LAST_RATE)).sum();
+        let last = (0..starts.len()).map(|mixer| {
+            let sets = self.last_weights.iter().zip(&self.last_rates);
+            mean(sets.map(|(set, rate)| used(rate, FIRST_LAST_RATE) * i64::from(set.as_flattened()[mixer])).sum(), all)
+        });
+        Beginning { rows: self.rows, weights, last: last.collect() }
     }
 
     /// Fours of mixers in the first layer.

@@ -7,6 +7,7 @@
 #[cfg(feature = "reports")]
 mod ablation;
 mod apm;
+mod beginnings;
 mod evidence;
 mod expected;
 mod experts;
@@ -30,6 +31,9 @@ use crate::net::{Distribution, Input, Instructions};
 
 #[cfg(feature = "reports")]
 pub use ablation::{Ablation, Part};
+pub use beginnings::Beginnings;
+#[cfg(feature = "reports")]
+pub use beginnings::Learned;
 pub use evidence::{Credit, Evidence, Expert};
 use expected::Least;
 use experts::{Experts, FEW};
@@ -195,6 +199,17 @@ impl<F: FnMut(Decision, u16) -> Result<bool>> Answers for F {
 impl Predictor {
     /// A predictor for one block whose lanes have `lane_lengths` bytes; `instructions` change the speed only.
     pub fn new(layout: &Layout, tables: Tables, lane_lengths: &[usize], instructions: Instructions) -> Self {
+        Self::beginning_with(Beginnings::OURS, layout, tables, lane_lengths, instructions)
+    }
+
+    /// The same with other beginnings.
+    pub fn beginning_with(
+        beginnings: Beginnings,
+        layout: &Layout,
+        tables: Tables,
+        lane_lengths: &[usize],
+        instructions: Instructions,
+    ) -> Self {
         let length = lane_lengths.iter().sum();
         let starts: Vec<usize> = lane_lengths
             .iter()
@@ -208,7 +223,7 @@ impl Predictor {
             block: vec![0; length],
             segments: Segments { ends: starts.clone(), starts },
             lanes: vec![Lane::new(layout); lane_lengths.len()],
-            model: Model::new(Experts::new(layout), tables.effort, table_bits(tables, length)),
+            model: Model::new(Experts::new(layout), tables.effort, table_bits(tables, length), beginnings),
             build: Build::of(instructions),
         }
     }
@@ -241,6 +256,12 @@ impl Predictor {
             #[cfg(target_arch = "x86_64")]
             Build::Avx512 => unsafe { self.code_byte_avx512(lane, network, code) },
         }
+    }
+
+    /// What the block has taught that others may begin with.
+    #[cfg(feature = "reports")]
+    pub fn learned(&self) -> Learned {
+        self.model.learned()
     }
 
     /// The block's bytes. Those not coded are 0.

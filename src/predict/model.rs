@@ -7,6 +7,9 @@ use crate::layout::{Cursor, Layout};
 use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
+#[cfg(feature = "reports")]
+use super::beginnings::{self, Learned};
+use super::beginnings::{Beginnings, Section};
 use super::evidence::{DecisionKind, Evidence};
 use super::expected::{Expectations, Expected, VOICES, Voices};
 use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
@@ -14,7 +17,7 @@ use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
 use super::memories::{Memories, Places};
-use super::mixer::{Mixers, ONE, Selection};
+use super::mixer::{Mixers, SELECTORS, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
 use super::states::{StateCells, StateMaps};
@@ -118,54 +121,66 @@ impl Model {
         64 + ((MATCHES * size_of::<u64>()) as u64 >> 2) + ((size_of::<u32>() as u64) << MEMORY_BITS);
 
     /// Tables of 2^`bits` lines.
-    pub fn new(experts: Experts, effort: Effort, bits: u32) -> Self {
+    pub fn new(experts: Experts, effort: Effort, bits: u32, beginnings: Beginnings) -> Self {
+        let mut sections = (beginnings.mixers(experts, effort), beginnings.chances(experts));
+        Self::beginning_with(&mut sections, experts, effort, bits)
+    }
+
+    /// The same with what `sections` of mixers and chances say.
+    pub fn beginning_with(sections: &mut (Section, Section), experts: Experts, effort: Effort, bits: u32) -> Self {
         let logistic = logistic::tables();
         let contexts = effort.contexts(experts);
         let remembering = contexts.min(WIDTH);
         let groups = contexts.div_ceil(WIDTH);
         let maps_states = effort.maps_states();
         let state_groups = if maps_states { groups } else { 0 };
-        let first = if maps_states { ONE / 8 } else { ONE / 4 };
         let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
         let eight_mixers = effort.has_eight_mixers(experts);
+        let selector_sizes = if eight_mixers { &selector_sizes[..] } else { &selector_sizes[..1] };
         let weighed_groups = if effort.weighs_counts() { groups } else { 0 };
-        let mut weights = vec![Row([first; WIDTH]); groups];
-        weights.extend(vec![Row::ZERO; weighed_groups]);
-        weights.extend(vec![Row([first; WIDTH]); state_groups]);
         let others_start = others_start(contexts);
-        if others_start == 0 {
-            weights.push(Row::ZERO);
-        }
-        let others = weights.last_mut().map_or(&mut [][..], |row| &mut row.0[others_start..]);
-        others.fill(0);
-        others.iter_mut().take(BIAS_INPUT).step_by(2).for_each(|weight| *weight = ONE / 4);
+        let rows = groups + weighed_groups + state_groups + usize::from(others_start == 0);
+        let beginning = sections.0.mixers(SELECTORS * selector_sizes.len(), rows);
+        let mixers = Mixers::new(&beginning, selector_sizes, FINAL_SETS);
+        let states = StateMaps::new(state_groups, &mut sections.1, logistic);
         Self {
             maps_states,
             logistic,
             foresight: effort.expects(experts).map(|(byte, half)| Foresight {
                 memories: Memories::new(bits + MEMORY_BITS),
-                bytes: Expectations::new(remembering, byte, sizes, logistic),
-                halves: half.map(|half| Expectations::new(remembering, half, sizes, logistic)),
+                bytes: Expectations::new(remembering, byte, sizes, sections, logistic),
+                halves: half.map(|half| Expectations::new(remembering, half, sizes, sections, logistic)),
                 is_rare: experts != Experts::Rows && effort > Effort::Quick,
             }),
             slots: Slots::new(contexts, bits, experts.count_limit()),
-            states: StateMaps::new(state_groups),
+            states,
             numbers: (experts == Experts::Rows && effort > Effort::Fast).then(Numbers::new),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
             contexts,
             remembering,
             groups,
             weighed_groups,
-            rows: weights.len(),
+            rows,
             others_start,
             eight_mixers,
-            mixers: Mixers::new(
-                &weights,
-                if eight_mixers { &selector_sizes } else { &selector_sizes[..1] },
-                FINAL_SETS,
-            ),
+            mixers,
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
+    }
+
+    /// What has been learned that other files may begin with.
+    #[cfg(feature = "reports")]
+    pub fn learned(&self) -> Learned {
+        let mut learned = Learned::default();
+        beginnings::add_weights(&mut learned.weights, &self.mixers.learned());
+        if let Some(Foresight { bytes, halves, .. }) = &self.foresight {
+            learned.bytes = bytes.learned(&mut learned.weights, self.logistic);
+            if let Some(halves) = halves {
+                learned.halves = halves.learned(&mut learned.weights, self.logistic);
+            }
+        }
+        learned.states = self.states.learned(self.logistic);
+        learned
     }
 
     /// Codes the next byte of `lane`. [`Lane::advance`] and [`Self::learn`] must follow.

@@ -204,9 +204,15 @@ pub fn lasting_rates() -> Row {
     rates
 }
 
-/// A new slot of the probability `one`/65536.
-pub const fn slot(one: u32) -> i32 {
-    (((one << 6) as i32) - HALF) << PROBABILITY_SHIFT
+/// A slot of the probability `one`/65536 and a count.
+pub fn slot(one: u32, count: i32) -> i32 {
+    (((one << 6) as i32) - HALF) << PROBABILITY_SHIFT | count << COUNT_SHIFT
+}
+
+/// The probability of `slot`, in 1/65536, and its count.
+#[cfg(feature = "reports")]
+pub fn known(slot: i32) -> (u32, u32) {
+    (((slot >> PROBABILITY_SHIFT) + HALF) as u32 >> 6, slot as u32 >> COUNT_SHIFT & 63)
 }
 
 /// The log-odds of slots' probabilities, in 1/256 octave.

@@ -1,5 +1,9 @@
 //! What became of slots that were in the same state: an indirect, adaptive probability for each.
 
+use super::beginnings::Section;
+#[cfg(feature = "reports")]
+use super::beginnings::mean_odds;
+use super::logistic::Logistic;
 use super::slots::{self, COUNT_SHIFT, GROUPS, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
 
@@ -29,11 +33,18 @@ impl Default for StateCells {
 }
 
 impl StateMaps {
-    /// Maps for `groups` times sixteen contexts.
-    pub fn new(groups: usize) -> Self {
-        let middle = |state: usize| slots::slot((state as u32 & 31) << 11 | 1 << 10);
-        let cells = (0..STATES * groups * WIDTH).map(|index| middle(index % STATES)).collect();
-        Self { cells, groups, rates: lasting_rates() }
+    /// Maps for `groups` times sixteen contexts, which all begin with what the section of chances says.
+    pub fn new(groups: usize, chances: &mut Section, logistic: &Logistic) -> Self {
+        let plain = |state: u32| (state & 31) << 11 | 1 << 10;
+        let map: Vec<i32> = (0..STATES as u32).map(|state| chances.slot(plain(state), logistic)).collect();
+        Self { cells: map.repeat(groups * WIDTH), groups, rates: lasting_rates() }
+    }
+
+    /// What the maps have learned that others may begin with.
+    #[cfg(feature = "reports")]
+    pub fn learned(&self, logistic: &Logistic) -> Vec<Option<i32>> {
+        let maps = self.cells.as_chunks::<STATES>().0;
+        (0..STATES).map(|state| mean_odds(maps.iter().map(|map| slots::known(map[state])), logistic)).collect()
     }
 
     /// Writes the log-odds that each context's map gives for its slot.

@@ -146,7 +146,7 @@ pub fn parity(text: &str) -> Result<Parity, String> {
 pub fn block_size(text: &str) -> Result<NonZeroU64, String> {
     let range = 1 << 10..=limits::BLOCK_LENGTH;
     let size = NonZeroU64::new(size(text)?).filter(|size| range.contains(&size.get()));
-    size.ok_or_else(|| "a size from 1KiB to 64MiB is wanted".to_owned())
+    size.ok_or_else(|| "a size from 1KiB to 128MiB is wanted".to_owned())
 }
 
 /// Bytes, with a decimal or binary unit or without: `4096`, `64k` (of 1024), `500kB` (of 1000), `10MiB`.
@@ -236,7 +236,7 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert_eq!(block_size("64k"), Ok(NonZeroU64::new(65_536).unwrap()));
-        assert!(block_size("0").is_err() && block_size("65MiB").is_err());
+        assert!(block_size("0").is_err() && block_size("129MiB").is_err());
     }
 
     #[test]
