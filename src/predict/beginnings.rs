@@ -57,12 +57,14 @@ impl Beginnings {
 
 impl Section {
     /// The next mixers, so many and of so many rows.
+    #[inline(never)]
     pub fn mixers(&mut self, mixers: usize, rows: usize) -> Beginning {
         let weights = (0..mixers * rows).map(|_| Row(std::array::from_fn(|_| self.weight(ONE / 8)))).collect();
         Beginning { rows, weights, last: (0..mixers).map(|_| self.weight(ONE / mixers as i32)).collect() }
     }
 
     /// The next probability in 1/65536, or a `plain` one.
+    #[inline(never)]
     pub fn chance(&mut self, plain: u32, logistic: &Logistic) -> u32 {
         let Some((odds, rest)) = self.0.split_first() else { return plain };
         self.0 = rest;
@@ -70,11 +72,13 @@ impl Section {
     }
 
     /// The next probability, as a slot that has seen some bits; or a new one of a `plain` probability.
+    #[inline(never)]
     pub fn slot(&mut self, plain: u32, logistic: &Logistic) -> i32 {
         let count = if self.0.is_empty() { 0 } else { SEEN };
         slots::slot(self.chance(plain, logistic), count)
     }
 
+    #[inline(never)]
     fn weight(&mut self, plain: i32) -> i32 {
         let Some((weight, rest)) = self.0.split_first_chunk() else { return plain };
         self.0 = rest;

@@ -85,6 +85,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     const KIND: DecisionKind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
 
     /// The mixers' `sizes` are as for [`Mixers::new`]; they and the chances begin with what the two sections say.
+    #[inline(never)]
     pub fn new(
         contexts: usize,
         least: Least,
