@@ -532,7 +532,7 @@ impl Default for Present {
             expected_half: Expected::default(),
             nibbles: [Nibble::default(), Nibble::default()],
             inputs: [Row::ZERO; INPUT_ROWS],
-            states: StateCells::default(),
+            states: [(Row::ZERO, Row::ZERO); GROUPS],
             selection: Selection::default(),
             cells: [0; 2],
         }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Row, Vector, WIDTH};
+use super::{Row, TABLE, Tables, Vector, WIDTH};
 
 /// Sixteen numbers in one register. To be used only in code that is compiled for AVX-512 and runs where it is present.
 #[derive(Clone, Copy)]
@@ -15,6 +15,21 @@ macro_rules! call {
         // or of four numbers.
         unsafe { $instruction }
     };
+}
+
+/// Where entries of tables that lie one after the other are, given their indices.
+#[inline(always)]
+fn places(indices: Avx512) -> __m512i {
+    const STARTS: Row = {
+        let mut starts = Row::ZERO;
+        let mut table = 0;
+        while table < WIDTH {
+            starts.0[table] = (table * TABLE) as i32;
+            table += 1;
+        }
+        starts
+    };
+    indices.and(Avx512::splat(TABLE as i32 - 1)).or(Avx512::load(&STARTS)).0
 }
 
 impl Vector for Avx512 {
@@ -104,6 +119,18 @@ impl Vector for Avx512 {
             _mm_storeu_si128(sums.as_mut_ptr().cast(), four);
         });
         sums
+    }
+
+    #[inline(always)]
+    fn pick(self, tables: &Tables) -> Self {
+        // SAFETY: AVX-512F is present by the type's contract; the places lie within the tables.
+        Self(unsafe { _mm512_i32gather_epi32::<4>(places(self), tables.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn put(self, tables: &mut Tables, indices: Self) {
+        // SAFETY: as above.
+        unsafe { _mm512_i32scatter_epi32::<4>(tables.as_mut_ptr().cast(), places(indices), self.0) }
     }
 
     #[inline(always)]

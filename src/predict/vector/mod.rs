@@ -15,6 +15,12 @@ pub use portable::Portable;
 /// Numbers in a vector.
 pub const WIDTH: usize = 16;
 
+/// Entries of a table that a vector picks from.
+pub const TABLE: usize = 4096;
+
+/// A table for each number of a vector.
+pub type Tables = [[i32; TABLE]; WIDTH];
+
 /// The memory of a vector: one cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -80,8 +86,30 @@ pub trait Vector: Copy {
     /// The sums of the sixteen numbers of each vector.
     fn sums(vectors: [Self; 4]) -> [i32; 4];
 
+    /// From each table the entry that the number of its place names, 0 to 4095.
+    fn pick(self, tables: &Tables) -> Self;
+
+    /// Puts the numbers into the tables' entries that `indices` name, 0 to 4095.
+    fn put(self, tables: &mut Tables, indices: Self);
+
     /// Row i of `rows` gets number i of every line.
     fn transpose(lines: [&Row; WIDTH], rows: &mut [Row; WIDTH]);
+}
+
+/// [`Vector::pick`] number by number, in place of the indices.
+#[inline(always)]
+fn pick(indices: &mut Row, tables: &Tables) {
+    for (index, table) in indices.0.iter_mut().zip(tables) {
+        *index = table[*index as usize % TABLE];
+    }
+}
+
+/// [`Vector::put`] number by number.
+#[inline(always)]
+fn put(numbers: &Row, tables: &mut Tables, indices: &Row) {
+    for ((table, &index), &number) in tables.iter_mut().zip(&indices.0).zip(&numbers.0) {
+        table[index as usize % TABLE] = number;
+    }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -21,9 +21,21 @@ fn all<V: Vector>(first: &Row, second: &Row, lines: &[Row; WIDTH]) -> Vec<i32> {
     ];
     let mut rows = [Row::ZERO; 12];
     vectors.into_iter().zip(&mut rows).for_each(|(vector, row)| vector.store(row));
+    let mut tables = vec![[0; TABLE]; WIDTH];
+    tables.iter_mut().zip(lines).for_each(|(table, line)| table.as_chunks_mut().0.fill(line.0));
+    let tables: &mut Tables = tables.as_mut_slice().try_into().expect("as many tables");
+    let mut picked = [Row::ZERO; 2];
+    a.pick(tables).store(&mut picked[0]);
+    b.put(tables, a);
+    a.pick(tables).store(&mut picked[1]);
     let mut transposed = [Row::ZERO; WIDTH];
     V::transpose(lines.each_ref(), &mut transposed);
-    rows.into_iter().chain(transposed).flat_map(|row| row.0).chain(V::sums([a, b, a.add(b), b.sub(a)])).collect()
+    rows.into_iter()
+        .chain(picked)
+        .chain(transposed)
+        .flat_map(|row| row.0)
+        .chain(V::sums([a, b, a.add(b), b.sub(a)]))
+        .collect()
 }
 
 /// Everything, as the instruction set itself does it.
