@@ -105,11 +105,6 @@ impl Effort {
         }
     }
 
-    /// Whether contexts have an input that grows with what they have seen.
-    fn weighs_counts(self) -> bool {
-        self > Effort::Quick
-    }
-
     /// Whether contexts have an input from the map of their slots' states.
     fn maps_states(self) -> bool {
         self != Effort::Fast

@@ -40,8 +40,6 @@ pub struct Model {
     remembering: usize,
     /// Rows of contexts.
     groups: usize,
-    /// Rows of inputs that grow with counts.
-    weighed_groups: usize,
     /// Rows of the mixers' inputs.
     rows: usize,
     /// The place in the last of them from which on inputs come from no context.
@@ -90,7 +88,7 @@ struct Present {
     expected_half: Expected,
     /// The byte's first nibble and its second.
     nibbles: [Nibble; 2],
-    /// The mixers' inputs: the slots' log-odds, the same by their counts, the states', then [`Model::others`].
+    /// The mixers' inputs: the slots' log-odds, the states', then [`Model::others`].
     inputs: [Row; INPUT_ROWS],
     states: StateCells,
     selection: Selection,
@@ -99,8 +97,8 @@ struct Present {
 
 /// Base-2 logarithm of the memories for each line.
 const MEMORY_BITS: u32 = 1;
-/// Rows of inputs at most: three for each group of contexts, one for the others.
-pub const INPUT_ROWS: usize = 3 * GROUPS + 1;
+/// Rows of inputs at most: two for each group of contexts, one for the others.
+pub const INPUT_ROWS: usize = 2 * GROUPS + 1;
 /// The network's inputs among the others, after two of each match model; the bias follows, and what guides to numbers say.
 pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
@@ -137,9 +135,8 @@ impl Model {
         let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
         let eight_mixers = effort.has_eight_mixers(experts);
         let selector_sizes = if eight_mixers { &selector_sizes[..] } else { &selector_sizes[..1] };
-        let weighed_groups = if effort.weighs_counts() { groups } else { 0 };
         let others_start = others_start(contexts);
-        let rows = groups + weighed_groups + state_groups + usize::from(others_start == 0);
+        let rows = groups + state_groups + usize::from(others_start == 0);
         let beginning = sections.0.mixers(SELECTORS * selector_sizes.len(), rows);
         let mixers = Mixers::new(&beginning, selector_sizes, FINAL_SETS);
         let states = StateMaps::new(state_groups, &mut sections.1, logistic);
@@ -159,7 +156,6 @@ impl Model {
             contexts,
             remembering,
             groups,
-            weighed_groups,
             rows,
             others_start,
             eight_mixers,
@@ -342,8 +338,7 @@ impl Model {
         self.mixers.select_last(selection, final_set);
 
         let (odds, more) = inputs.split_at_mut(self.groups);
-        let (weighed, more) = more.split_at_mut(self.weighed_groups);
-        nibble.read::<V>(odds, weighed);
+        nibble.read::<V>(odds);
         if self.maps_states {
             self.states.predict::<V>(states, nibble.slots(), &mut more[..self.groups]);
         }

@@ -170,16 +170,11 @@ impl Slots {
 }
 
 impl Nibble {
-    /// Writes the inputs of the coming bit: each slot's log-odds, one row for each of so many groups as `inputs` has rows; and
-    /// the same by the slot's count, if `weighed` has rows.
+    /// Writes the inputs of the coming bit: each slot's log-odds, one row for each of so many groups as `inputs` has rows.
     #[inline(always)]
-    pub fn read<V: Vector>(&self, inputs: &mut [Row], weighed: &mut [Row]) {
-        for (rows, input) in self.rows.iter().zip(&mut *inputs) {
+    pub fn read<V: Vector>(&self, inputs: &mut [Row]) {
+        for (rows, input) in self.rows.iter().zip(inputs) {
             stretch(V::load(&rows[self.node])).store(input);
-        }
-        for ((rows, input), weighed) in self.rows.iter().zip(inputs).zip(weighed) {
-            let count = V::load(&rows[self.node]).shift_right::<{ COUNT_SHIFT }>().and(V::splat(63));
-            V::load(input).mul(count).shift_right::<5>().store(weighed);
         }
     }
 

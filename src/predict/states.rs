@@ -5,7 +5,9 @@ use super::beginnings::Section;
 use super::beginnings::mean_odds;
 use super::logistic::Logistic;
 use super::slots::{self, COUNT_SHIFT, GROUPS, lasting_rates};
-use super::vector::{Row, TABLE, Tables, Vector, WIDTH};
+#[cfg(feature = "reports")]
+use super::vector::TABLE;
+use super::vector::{Row, Tables, Vector, WIDTH};
 
 /// Classes of count up to 31; one more is for those above. The last entries are not looked up.
 const COUNT_CLASSES: Row = Row([0, 1, 2, 3, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6]);
