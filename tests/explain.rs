@@ -156,6 +156,7 @@ fn ablation_says_what_the_parts_would_have_reached() {
     let found = json("--ablation", &golden("taxi_50rows.csv.fastest.nncz"));
     assert_eq!(found["ablation"]["network"], Value::Null);
     assert!(number(&found["ablation"], "match_models") > number(&found["ablation"], "all"));
+    assert!(number(&found["ablation"], "contexts") < number(&found["ablation"], "match_models") * 9 / 10);
     assert_eq!(json("", &golden("taxi_50rows.csv.fastest.nncz"))["ablation"], Value::Null);
 }
 

@@ -35,17 +35,19 @@ impl Part {
         matches!(self, Self::Contexts | Self::WithoutNetwork)
     }
 
-    /// The inputs of the last row that it may see.
-    fn others(self, kind: DecisionKind) -> [bool; WIDTH] {
-        let (matches, network) = if kind == DecisionKind::Bit { (2 * MATCHES, 2) } else { (MATCHES, 1) };
+    /// The inputs of the last row that it may see; those from `start` on come from no context.
+    fn others(self, kind: DecisionKind, start: usize) -> [bool; WIDTH] {
+        let matches = if kind == DecisionKind::Bit { 2 * MATCHES } else { MATCHES };
+        let network = if kind == DecisionKind::Bit && start == 0 { 2 } else { 1 };
         let numbers = kind.number_inputs();
-        std::array::from_fn(|index| match self {
+        let sees = |index: usize| match self {
             _ if numbers.contains(&index) => self.has_contexts(),
             _ if index >= matches + network => true,
             Self::Network => index >= matches,
             Self::Contexts => false,
             Self::Matches | Self::WithoutNetwork => index < matches,
-        })
+        };
+        std::array::from_fn(|lane| lane.checked_sub(start).map_or(self.has_contexts(), sees))
     }
 }
 
@@ -102,7 +104,7 @@ impl Alone {
         if self.part.has_contexts() {
             inputs[..rows - 1].copy_from_slice(&evidence.inputs[..rows - 1]);
         }
-        let visible = self.part.others(evidence.kind);
+        let visible = self.part.others(evidence.kind, evidence.others_start);
         for ((input, &value), visible) in inputs[rows - 1].0.iter_mut().zip(&evidence.inputs[rows - 1].0).zip(visible) {
             *input = if visible { value } else { 0 };
         }
@@ -121,7 +123,9 @@ impl Chain {
         let mut weights = vec![Row([context; WIDTH]); rows - 1];
         let named = if is_bit { NETWORK_INPUT + 2 } else { MATCHES + 1 };
         let step = if is_bit { 2 } else { 1 };
-        weights.push(Row(std::array::from_fn(|index| if index < named && index % step == 0 { other } else { 0 })));
+        let weight = |index: usize| if index < named && index.is_multiple_of(step) { other } else { 0 };
+        let start = evidence.others_start;
+        weights.push(Row(std::array::from_fn(|lane| lane.checked_sub(start).map_or(context, weight))));
         let (bits, byte) = (experts.selector_sizes(), [experts.byte_selector_sizes()]);
         let (sizes, contexts) = match is_bit {
             true => (&bits[..evidence.mixers.fours()], [1 << 16; 2]),
