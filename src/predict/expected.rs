@@ -12,6 +12,7 @@ use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES};
 use super::memories::{state, symbol};
 use super::mixer::{Four, Mixers, SELECTORS, Selection};
+use super::model::others_start;
 use super::numbers::GUIDES;
 use super::slots::{self, CONTEXTS, GROUPS, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
@@ -173,7 +174,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         logistic: &Logistic,
     ) -> u16 {
         let Expected { byte, slots: present, places, inputs, selection, cells, chance, .. } = expected;
-        let (last, others) = (self.last_row(), self.contexts % WIDTH);
+        let (last, others) = (self.last_row(), others_start(self.contexts));
         let mut agreeing = 0;
         let slots = Row::numbers_mut(present).iter_mut().zip(&self.slots);
         for ((slot, table), (&said, place)) in slots.zip(voices.iter().zip(places)) {
@@ -205,7 +206,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         let Expected { byte, inputs, selection, .. } = expected;
         let contexts = [usize::from(*byte >> DROPPED), selectors.last_curve];
         let (inputs, groups) = (&inputs[..=self.last_row()], self.contexts.div_ceil(WIDTH));
-        let others_start = self.contexts % WIDTH;
+        let others_start = others_start(self.contexts);
         Evidence { mixers: &self.mixers, selection, inputs, contexts, kind: Self::KIND, groups, others_start }
     }
 

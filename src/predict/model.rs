@@ -31,7 +31,6 @@ pub struct Model {
     foresight: Option<Foresight>,
     slots: Slots,
     states: StateMaps,
-    maps_states: bool,
     /// For delimited text.
     numbers: Option<Numbers>,
     match_tables: [MatchTable; MATCHES],
@@ -130,8 +129,7 @@ impl Model {
         let contexts = effort.contexts(experts);
         let remembering = contexts.min(WIDTH);
         let groups = contexts.div_ceil(WIDTH);
-        let maps_states = effort.maps_states();
-        let state_groups = if maps_states { groups } else { 0 };
+        let state_groups = if effort.maps_states() { groups } else { 0 };
         let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
         let eight_mixers = effort.has_eight_mixers(experts);
         let selector_sizes = if eight_mixers { &selector_sizes[..] } else { &selector_sizes[..1] };
@@ -141,7 +139,6 @@ impl Model {
         let mixers = Mixers::new(&beginning, selector_sizes, FINAL_SETS);
         let states = StateMaps::new(state_groups, &mut sections.1, logistic);
         Self {
-            maps_states,
             logistic,
             foresight: effort.expects(experts).map(|(byte, half)| Foresight {
                 memories: Memories::new(bits + MEMORY_BITS),
@@ -339,9 +336,7 @@ impl Model {
 
         let (odds, more) = inputs.split_at_mut(self.groups);
         nibble.read::<V>(odds);
-        if self.maps_states {
-            self.states.predict::<V>(states, nibble.slots(), &mut more[..self.groups]);
-        }
+        self.states.predict::<V>(states, nibble.slots(), more);
         match self.others_start {
             0 => inputs[self.rows - 1] = others,
             _ => {
@@ -421,9 +416,7 @@ impl Model {
         for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
         }
-        if self.maps_states {
-            self.states.update::<V>(states, bit);
-        }
+        self.states.update::<V>(states, bit);
         self.slots.update::<V>(nibble, bit);
     }
 }

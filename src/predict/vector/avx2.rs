@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Row, Tables, Vector, WIDTH, pick, put};
+use super::{Row, Vector, WIDTH};
 
 /// Sixteen numbers in two registers. To be used only in code that is compiled for AVX2 and runs where it is present.
 #[derive(Clone, Copy)]
@@ -149,22 +149,6 @@ impl Vector for Avx2 {
             _mm_storeu_si128(sums.as_mut_ptr().cast(), _mm_add_epi32(low, high));
         });
         sums
-    }
-
-    #[inline(always)]
-    fn pick(self, tables: &Tables) -> Self {
-        let mut indices = Row::ZERO;
-        self.store(&mut indices);
-        pick(&mut indices, tables);
-        Self::load(&indices)
-    }
-
-    #[inline(always)]
-    fn put(self, tables: &mut Tables, indices: Self) {
-        let (mut numbers, mut places) = (Row::ZERO, Row::ZERO);
-        self.store(&mut numbers);
-        indices.store(&mut places);
-        put(&numbers, tables, &places);
     }
 
     #[inline(always)]

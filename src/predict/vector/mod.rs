@@ -87,29 +87,29 @@ pub trait Vector: Copy {
     fn sums(vectors: [Self; 4]) -> [i32; 4];
 
     /// From each table the entry that the number of its place names, 0 to 4095.
-    fn pick(self, tables: &Tables) -> Self;
+    #[inline(always)]
+    fn pick(self, tables: &Tables) -> Self {
+        let mut numbers = Row::ZERO;
+        self.store(&mut numbers);
+        for (number, table) in numbers.0.iter_mut().zip(tables) {
+            *number = table[*number as usize % TABLE];
+        }
+        Self::load(&numbers)
+    }
 
     /// Puts the numbers into the tables' entries that `indices` name, 0 to 4095.
-    fn put(self, tables: &mut Tables, indices: Self);
+    #[inline(always)]
+    fn put(self, tables: &mut Tables, indices: Self) {
+        let (mut numbers, mut places) = (Row::ZERO, Row::ZERO);
+        self.store(&mut numbers);
+        indices.store(&mut places);
+        for ((table, &place), &number) in tables.iter_mut().zip(&places.0).zip(&numbers.0) {
+            table[place as usize % TABLE] = number;
+        }
+    }
 
     /// Row i of `rows` gets number i of every line.
     fn transpose(lines: [&Row; WIDTH], rows: &mut [Row; WIDTH]);
-}
-
-/// [`Vector::pick`] number by number, in place of the indices.
-#[inline(always)]
-fn pick(indices: &mut Row, tables: &Tables) {
-    for (index, table) in indices.0.iter_mut().zip(tables) {
-        *index = table[*index as usize % TABLE];
-    }
-}
-
-/// [`Vector::put`] number by number.
-#[inline(always)]
-fn put(numbers: &Row, tables: &mut Tables, indices: &Row) {
-    for ((table, &index), &number) in tables.iter_mut().zip(&indices.0).zip(&numbers.0) {
-        table[index as usize % TABLE] = number;
-    }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -1,6 +1,6 @@
 //! Plain Rust: the oracle of the others, and good enough for a compiler that knows its processor's vectors.
 
-use super::{Row, Tables, Vector, WIDTH, pick, put};
+use super::{Row, Vector, WIDTH};
 
 /// Sixteen numbers in plain Rust.
 #[derive(Clone, Copy)]
@@ -90,22 +90,6 @@ impl Vector for Portable {
     #[inline(always)]
     fn sums(vectors: [Self; 4]) -> [i32; 4] {
         vectors.map(|vector| vector.0.iter().fold(0i32, |sum, &number| sum.wrapping_add(number)))
-    }
-
-    #[inline(always)]
-    fn pick(self, tables: &Tables) -> Self {
-        let mut indices = Row::ZERO;
-        self.store(&mut indices);
-        pick(&mut indices, tables);
-        Self::load(&indices)
-    }
-
-    #[inline(always)]
-    fn put(self, tables: &mut Tables, indices: Self) {
-        let (mut numbers, mut places) = (Row::ZERO, Row::ZERO);
-        self.store(&mut numbers);
-        indices.store(&mut places);
-        put(&numbers, tables, &places);
     }
 
     #[inline(always)]
