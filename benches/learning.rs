@@ -71,6 +71,7 @@ fn settings_of(
         fields: fields.min(64),
         offsets: 32,
         alphabet,
+        resting: Vec::new(),
     };
     let mut options =
         TrainOptions { seed: 1, threads: 2, device: Device::Cpu, recipe: recipe.clone(), checkpoint: None };
@@ -111,7 +112,8 @@ fn bits_per_byte_of_middle(network: &Network, bytes: &[u8], layout: &Layout, len
     let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
     let mut bits = 0.0;
     for i in start..start + length {
-        network.step(&mut team, &[follower.input(&bytes[..i])], &mut prediction);
+        let previous = (i > start).then(|| bytes[i - 1]);
+        network.step(&mut team, &[follower.input(previous)], &mut prediction);
         follower.advance(&bytes[..=i]);
         let mut node = 1;
         for place in (0..8).rev() {

@@ -9,7 +9,17 @@ use nncz::net::{Distribution, Input, Instructions, Matrix, Network, Shape, Weigh
 
 fn shape(width: u16, heads: u8) -> Shape {
     let alphabet = (b' '..=b'~').collect();
-    Shape { width, layers: 2, heads, hidden: 4 * width, window: 128, fields: 32, offsets: 32, alphabet }
+    Shape {
+        width,
+        layers: 2,
+        heads,
+        hidden: 4 * width,
+        window: 128,
+        fields: 32,
+        offsets: 32,
+        alphabet,
+        resting: Vec::new(),
+    }
 }
 
 /// Weights that keep every sum in its range; their values do not change how long a step takes.

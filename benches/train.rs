@@ -12,7 +12,17 @@ const FILE: &[u8] = include_bytes!("../Cargo.lock");
 
 fn shape(width: u16, heads: u8) -> Shape {
     let alphabet = (0..=255).filter(|byte| FILE.contains(byte)).collect();
-    Shape { width, layers: 2, heads, hidden: 4 * width, window: 128, fields: 32, offsets: 32, alphabet }
+    Shape {
+        width,
+        layers: 2,
+        heads,
+        hidden: 4 * width,
+        window: 128,
+        fields: 32,
+        offsets: 32,
+        alphabet,
+        resting: Vec::new(),
+    }
 }
 
 fn steps(criterion: &mut Criterion) {

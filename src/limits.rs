@@ -20,6 +20,8 @@ pub const TABLE_BITS: u8 = 25;
 pub const NETWORK_STREAM: usize = 512;
 /// Largest width of a network's vectors.
 pub const NETWORK_WIDTH: usize = 2048;
+/// Most places that a network tells apart to rest at some.
+pub const PLACES: usize = 1 << 16;
 /// Longest window of a network's attention.
 pub const WINDOW: usize = 1024;
 /// Most layers of a network.

@@ -229,6 +229,7 @@ fn shape(network: &NetworkLevel, source: &[u8]) -> Shape {
         fields: FIELDS,
         offsets: OFFSETS,
         alphabet: alphabet(source),
+        resting: Vec::new(),
     }
 }
 

@@ -71,6 +71,7 @@ fn beginning_of_a_large_network() -> Vec<u8> {
         fields: 1,
         offsets: 1,
         alphabet: (0..=255).collect(),
+        resting: Vec::new(),
     };
     shape.check().unwrap();
     let mut model = net::encode(&Weights::zero(&shape));

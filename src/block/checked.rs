@@ -42,7 +42,7 @@ impl Coding<'_> {
                 // A decoder that has hung up says why itself.
                 let _ = chunks.send(chunk);
             }
-            block.code(step, 0..1, None)
+            block.code_byte(0, None).map(drop)
         })?;
         let stream = block.coders.pop().unwrap_or_default().finish();
         let _ = chunks.send(stream[sent..].to_vec());

@@ -42,9 +42,23 @@ impl Coding<'_> {
     /// Only [`crate::ErrorKind::Cancelled`].
     #[cfg(feature = "train")]
     pub fn encode(&self, bytes: &[u8], lanes: usize, progress: &dyn Progress) -> Result<Vec<Vec<u8>>> {
+        self.encode_observed(bytes, lanes, progress, &mut Unobserved)
+    }
+
+    /// The same, followed by an observer.
+    ///
+    /// # Errors
+    /// Only [`crate::ErrorKind::Cancelled`].
+    #[cfg(feature = "train")]
+    pub fn encode_observed(
+        &self,
+        bytes: &[u8],
+        lanes: usize,
+        progress: &dyn Progress,
+        observer: &mut impl Observer,
+    ) -> Result<Vec<Vec<u8>>> {
         let coders = (0..lanes).map(|_| Encoder::new()).collect();
-        let mut observer = Unobserved;
-        let block = self.run(coders, bytes.len(), Some(bytes), progress, &mut observer)?;
+        let block = self.run(coders, bytes.len(), Some(bytes), progress, observer)?;
         Ok(block.coders.into_iter().map(Encoder::finish).collect())
     }
 
@@ -95,7 +109,8 @@ impl Coding<'_> {
             .collect();
         let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
         let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
-        Block { predictor, coders, lanes, bytes, observer }
+        let (coded, previous) = (vec![0; lanes.len()], vec![None; lanes.len()]);
+        Block { predictor, coders, lanes, coded, previous, bytes, observer }
     }
 }
 
@@ -125,6 +140,10 @@ struct Block<'a, C, O> {
     coders: Vec<C>,
     /// The part of the block that each lane codes.
     lanes: Vec<Range<usize>>,
+    /// How many bytes of its part each has coded.
+    coded: Vec<usize>,
+    /// The last byte of each that the network predicted.
+    previous: Vec<Option<u8>>,
     bytes: Option<&'a [u8]>,
     observer: &'a mut O,
 }
@@ -150,7 +169,12 @@ impl<C: BitCoder, O: Observer> Block<'_, C, O> {
     /// Codes the block on the contexts alone.
     fn run_alone(&mut self, progress: &dyn Progress) -> Result<()> {
         let lanes = 0..self.lanes.len();
-        self.each_step(progress, |block, step| block.code(step, lanes.clone(), None))
+        self.each_step(progress, |block, _| {
+            lanes.clone().try_for_each(|lane| match block.has_ended(lane) {
+                true => Ok(()),
+                false => block.code_byte(lane, None).map(drop),
+            })
+        })
     }
 
     /// Codes the block with a network that is stepped for all lanes together.
@@ -159,52 +183,84 @@ impl<C: BitCoder, O: Observer> Block<'_, C, O> {
         let mut team = network.team(lanes.len());
         let mut inputs = vec![Input::default(); lanes.len()];
         let mut predictions = vec![Distribution::uniform(); lanes.len()];
-        self.each_step(progress, |block, step| {
+        lanes.clone().try_for_each(|lane| self.code_while_it_rests(lane, network))?;
+        self.each_step(progress, |block, _| {
             block.look(lanes.clone(), &mut inputs);
             network.step(&mut team, &inputs, &mut predictions);
-            block.code(step, lanes.clone(), Some(&predictions))
+            block.code_predicted(lanes.clone(), &predictions, network)
         })
     }
 
-    /// Does `work` for every step up to the end of the longest lane.
+    /// Does `work`, which is told how often it was done, until all lanes have ended.
     fn each_step(
         &mut self,
         progress: &dyn Progress,
         mut work: impl FnMut(&mut Self, usize) -> Result<()>,
     ) -> Result<()> {
-        let longest = self.lanes.iter().map(Range::len).max().unwrap_or(0);
-        let mut written = 0;
-        for first in (0..longest).step_by(STEPS) {
+        let (mut steps, mut told, mut written) = (0, 0, 0);
+        while told < self.predictor.length() {
             progress.check()?;
-            let last = longest.min(first + STEPS);
-            (first..last).try_for_each(|step| work(self, step))?;
-            let done: usize = self.lanes.iter().map(|lane| lane.len().min(last) - lane.len().min(first)).sum();
+            for _ in 0..STEPS {
+                if (0..self.lanes.len()).all(|lane| self.has_ended(lane)) {
+                    break;
+                }
+                work(self, steps)?;
+                steps += 1;
+            }
             let before = std::mem::replace(&mut written, self.coders.iter().map(C::written).sum());
             progress.coded(written - before);
-            progress.advance(done as u64);
+            let before = std::mem::replace(&mut told, self.coded.iter().sum());
+            progress.advance((told - before) as u64);
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn has_ended(&self, lane: usize) -> bool {
+        self.coded[lane] == self.lanes[lane].len()
     }
 
     /// What the network is told about the next byte of some lanes. A lane that has ended is stepped along, for
     /// nothing, until all have.
     fn look(&self, lanes: Range<usize>, inputs: &mut [Input]) {
         for (lane, input) in lanes.zip(inputs) {
-            *input = self.predictor.input(lane);
+            *input = self.predictor.input(lane, self.previous[lane]);
         }
     }
 
-    /// Codes the byte `step` of some lanes, in order, with the network's predictions for them.
-    fn code(&mut self, step: usize, lanes: Range<usize>, predictions: Option<&[Distribution]>) -> Result<()> {
-        for (number, lane) in lanes.enumerate().filter(|&(_, lane)| step < self.lanes[lane].len()) {
-            let prediction = predictions.map(|predictions| &predictions[number]);
-            let place = self.lanes[lane].start + step;
-            let byte = self.bytes.map_or(0, |bytes| bytes[place]);
-            let coder = &mut self.coders[lane];
-            let mut answers = ByteCoder { coder, byte, observer: &mut *self.observer };
-            self.predictor.code_byte(lane, prediction, &mut answers)?;
-            self.observer.byte(place);
+    /// Codes some lanes, in order: with the network's prediction the byte that it is for, and then all up to the next one.
+    fn code_predicted(&mut self, lanes: Range<usize>, predictions: &[Distribution], network: &Network) -> Result<()> {
+        for (lane, prediction) in lanes.zip(predictions) {
+            if !self.has_ended(lane) {
+                self.previous[lane] = Some(self.code_byte(lane, Some(prediction))?);
+                self.code_while_it_rests(lane, network)?;
+            }
         }
         Ok(())
     }
+
+    /// Codes the bytes of a lane up to the next that the network predicts.
+    #[inline(always)]
+    fn code_while_it_rests(&mut self, lane: usize, network: &Network) -> Result<()> {
+        while !self.has_ended(lane) && network.rests_at(&self.predictor.position(lane)) {
+            self.code_byte(lane, None)?;
+        }
+        Ok(())
+    }
+
+    /// Codes the next byte of a lane that has not ended.
+    #[inline(always)]
+    fn code_byte(&mut self, lane: usize, prediction: Option<&Distribution>) -> Result<u8> {
+        let place = self.lanes[lane].start + self.coded[lane];
+        let byte = self.bytes.map_or(0, |bytes| bytes[place]);
+        let coder = &mut self.coders[lane];
+        let mut answers = ByteCoder { coder, byte, observer: &mut *self.observer };
+        let byte = self.predictor.code_byte(lane, prediction, &mut answers)?;
+        self.observer.byte(place);
+        self.coded[lane] += 1;
+        Ok(byte)
+    }
 }
+
+#[cfg(all(test, feature = "train"))]
+mod tests;

@@ -24,17 +24,18 @@ pub(super) fn run<C: BitCoder, O: Observer>(
     let middle = block.lanes.len().div_ceil(2);
     let relays = [0..middle, middle..block.lanes.len()].map(|lanes| Relay::new(lanes, network));
     for relay in &relays {
+        relay.lanes.clone().try_for_each(|lane| block.code_while_it_rests(lane, network))?;
         relay.ask(block);
     }
     std::thread::scope(|scope| {
         scope.spawn(|| predict(network, &relays));
         let _closing = Closing(&relays);
-        block.each_step(progress, |block, step| {
+        block.each_step(progress, |block, _| {
             for relay in &relays {
                 if !relay.wait_for_answer(network) {
                     break; // The network's thread has panicked, which the scope passes on.
                 }
-                block.code(step, relay.lanes.clone(), Some(&relay.lock().predictions))?;
+                block.code_predicted(relay.lanes.clone(), &relay.lock().predictions, network)?;
                 relay.ask(block);
             }
             Ok(())

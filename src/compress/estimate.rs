@@ -52,8 +52,8 @@ pub struct Estimate {
 /// # Errors
 /// As [`crate::compress`].
 pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Result<Estimate> {
-    let (mut job, plan) = Job::new(source, options, progress)?;
-    let sample = job.code_sample(&options.resources)?;
+    let (mut job, mut plan) = Job::new(source, options, progress)?;
+    let sample = job.code_sample(&mut plan, &options.resources)?;
     fit_memory(&mut job, None, options)?;
     let contexts = pace::pass(&job, job.blocks, Speed::new(sample.length as u64, sample.time));
     // One of the passes, to encode and to decode, is saved if there is nothing to encode, or both go on at the same time.

@@ -4,6 +4,7 @@ mod estimate;
 mod held;
 mod layouts;
 mod pace;
+mod resting;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use crate::train::{self, Watch};
 pub use self::estimate::{Estimate, estimate};
 use self::held::Held;
 use self::pace::Pace;
+use self::resting::Places;
 
 /// What came of a compression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +59,8 @@ const WORTHWHILE: u64 = 25;
 /// Those of training, of the sink, [`crate::ErrorKind::Mismatch`] if a block that is decoded already does not restore its
 /// bytes, and [`crate::ErrorKind::Cancelled`].
 pub fn compress(source: &[u8], options: &Options, sink: &mut dyn Write, progress: &dyn Progress) -> Result<Summary> {
-    let (mut job, plan) = Job::new(source, options, progress)?;
-    let sample = job.code_sample(&options.resources)?;
+    let (mut job, mut plan) = Job::new(source, options, progress)?;
+    let sample = job.code_sample(&mut plan, &options.resources)?;
     let network = plan.network.as_ref().filter(|network| match network.is_worth_a_try(sample.expected) {
         true => true,
         false => {
@@ -145,8 +147,8 @@ impl<'a> Job<'a> {
         Ok((job, plan))
     }
 
-    /// Codes the beginning of the file and fits the tables to what that shows.
-    fn code_sample(&mut self, resources: &Resources) -> Result<Sample> {
+    /// Codes the beginning of the file, and fits the tables and the network of the `plan` to what that shows.
+    fn code_sample(&mut self, plan: &mut Plan, resources: &Resources) -> Result<Sample> {
         let sample = &self.source[..self.source.len().min(SAMPLE)];
         self.progress.begin(Phase::Choosing, sample.len() as u64);
         let used = self.tables_for_sample(sample.len(), resources);
@@ -155,7 +157,16 @@ impl<'a> Job<'a> {
         resources.check_memory(memory)?;
         self.settle_layout(resources)?;
         let begin = Instant::now();
-        let streams = self.encode(sample, None, false, self.progress)?;
+        let coding = self.coding(None, false);
+        let streams = match &mut plan.network {
+            None => coding.encode(sample, 1, self.progress)?,
+            Some(NetworkPlan { shape, .. }) => {
+                let mut places = Places::new(sample, &self.layout, shape);
+                let streams = coding.encode_observed(sample, 1, self.progress, &mut places)?;
+                shape.resting = places.resting();
+                streams
+            }
+        };
         let time = begin.elapsed();
         let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
         (self.tables, self.expected) = (planned, expected);

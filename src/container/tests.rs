@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a070807028616012c00001754e9864dc801d5089a49");
+    let mut front = hex("894e4e435a0d0a1a080807028616012c00009a0fe2774dc801003b188f");
     front.extend(0..200);
-    front.extend(hex("34f77b02"));
-    let blocks = hex("42000000c2412435c24124356feaebab616263420105020102598e6d3b67ba8eeb3bb9b23578797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31654afff34d200000005a434e4e");
-    let table = hex("501754e986b902e901910265d59c3fe54ddbadde4ddbaddea4fb597f");
+    front.extend(hex("0372fc79"));
+    let blocks = hex("42000000c2412435c2412435f5bc0126616263420105020102598e6d3b67ba8eeb80a2143c78797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165f5592695200000005a434e4e");
+    let table = hex("509a0fe277b902e901910265fb132aa9d9124f62d9124f629e716e01");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }

@@ -10,6 +10,7 @@ pub fn encode(weights: &Weights) -> Vec<u8> {
     let mut encoder = Encoder::new();
     let mut shape = weights.shape.clone();
     code_shape(&mut encoder, &mut shape);
+    code_resting(&mut encoder, &mut shape);
     code_weights(&mut encoder, &mut weights.clone());
     encoder.finish()
 }
@@ -23,12 +24,14 @@ pub fn decode(bytes: &[u8]) -> Result<Weights> {
     let mut shape = Shape::default();
     code_shape(&mut decoder, &mut shape);
     shape.check()?;
+    code_resting(&mut decoder, &mut shape);
     let mut weights = Weights::zero(&shape);
     code_weights(&mut decoder, &mut weights);
     Ok(weights)
 }
 
-/// Both directions of the shape: seven numbers, then one bit for every byte value.
+/// Both directions of the shape: seven numbers, then one bit for every byte value. The places where the network rests come once
+/// the sizes are known to be right.
 fn code_shape(coder: &mut impl BitCoder, shape: &mut Shape) {
     let mut number = AdaptiveNumber::default();
     let mut code = |coder: &mut _, value: u16| number.code(coder, value.into()).min(u16::MAX.into()) as u16;
@@ -47,6 +50,21 @@ fn code_shape(coder: &mut impl BitCoder, shape: &mut Shape) {
         if previous {
             shape.alphabet.push(byte);
         }
+    }
+}
+
+/// Both directions of where the network rests: whether it does anywhere, and if so, one bit for every place.
+fn code_resting(coder: &mut impl BitCoder, shape: &mut Shape) {
+    if !AdaptiveBit::default().code(coder, !shape.resting.is_empty()) {
+        return;
+    }
+    shape.resting.resize(shape.places(), false);
+    let mut rests = [AdaptiveBit::default(); 4];
+    let (mut before, offsets) = (false, usize::from(shape.offsets));
+    for place in 0..shape.resting.len() {
+        let left = place >= offsets && shape.resting[place - offsets];
+        before = rests[2 * usize::from(left) + usize::from(before)].code(coder, shape.resting[place]);
+        shape.resting[place] = before;
     }
 }
 

@@ -11,6 +11,7 @@ mod tests;
 mod weights;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Position;
 pub(crate) use arithmetic::logarithm;
 pub use codec::{decode, encode};
 pub use distribution::{Distribution, STRETCH_LIMIT};
@@ -78,7 +79,10 @@ impl Instructions {
 }
 
 /// A network, ready to be stepped; shared by all threads.
-pub struct Network(Box<dyn Stepper>);
+pub struct Network {
+    stepper: Box<dyn Stepper>,
+    shape: Shape,
+}
 
 /// The state of a team of lanes, which one thread steps in lockstep.
 pub struct Team(Box<dyn std::any::Any + Send>);
@@ -99,12 +103,18 @@ impl Network {
 
     /// A team of `lanes` lanes at their beginning.
     pub fn team(&self, lanes: usize) -> Team {
-        self.0.team(lanes)
+        self.stepper.team(lanes)
+    }
+
+    /// Whether it rests at a position: whether the byte there is none that it predicts or sees.
+    #[inline(always)]
+    pub fn rests_at(&self, position: &Position) -> bool {
+        self.shape.rests_at(position)
     }
 
     /// Predicts the next byte of each of the team's first `inputs.len()` lanes.
     pub fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
-        self.0.step(team, inputs, predictions);
+        self.stepper.step(team, inputs, predictions);
     }
 
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -113,7 +123,7 @@ impl Network {
     }
 
     fn packed<K: Kernel>(kernel: K, weights: &Weights) -> Self {
-        Self(Box::new(Packed::new(kernel, weights)))
+        Self { stepper: Box::new(Packed::new(kernel, weights)), shape: weights.shape.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The shape of a network: every size that its weights and its arithmetic follow from.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::layout::Position;
 use crate::limits;
 
 /// Number of inputs whose embeddings are summed: previous byte, field, offset, byte above, foretold byte and how far what
@@ -29,9 +30,30 @@ pub struct Shape {
     /// The byte values that occur in the file, ascending: the rows of the output, and of the embeddings of the
     /// previous byte and of the byte above, which have one more row at the end for "none".
     pub alphabet: Vec<u8>,
+    /// Whether the network rests at a place: for each row of the field embedding, those of the offset embedding; or nothing
+    /// if it rests nowhere. Bytes at such places it neither predicts nor sees.
+    pub resting: Vec<bool>,
 }
 
 impl Shape {
+    /// The number of a position's place, where a network may rest.
+    #[inline(always)]
+    pub fn place(&self, position: &Position) -> usize {
+        let (field, offset) = (position.field.min(self.fields - 1), position.offset.min(self.offsets - 1));
+        usize::from(field) * usize::from(self.offsets) + usize::from(offset)
+    }
+
+    /// Number of places.
+    pub fn places(&self) -> usize {
+        usize::from(self.fields) * usize::from(self.offsets)
+    }
+
+    /// Whether the network rests at a position.
+    #[inline(always)]
+    pub fn rests_at(&self, position: &Position) -> bool {
+        self.resting.get(self.place(position)).is_some_and(|&rests| rests)
+    }
+
     /// Width of one head.
     pub fn head_width(&self) -> usize {
         usize::from(self.width) / usize::from(self.heads)
@@ -78,7 +100,8 @@ impl Shape {
         }
         let small = width <= limits::NETWORK_STREAM && hidden <= limits::NETWORK_WIDTH && window <= limits::WINDOW;
         let layers = usize::from(self.layers);
-        if !small || layers > limits::LAYERS || self.parameters() > limits::PARAMETERS {
+        if !small || layers > limits::LAYERS || self.parameters() > limits::PARAMETERS || self.places() > limits::PLACES
+        {
             let what =
                 format!("a network of {layers} layers, width {width}, {hidden}, window {window} is over the limit");
             return Err(Error::new(ErrorKind::Limit, what));

@@ -10,7 +10,7 @@ use super::weights::{Embedding, Layer, Weights};
 /// What the network is told about the byte that it shall predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Input {
-    /// The byte before it, unless it is the lane's first.
+    /// The last byte of the lane that it predicted, unless there is none yet.
     pub previous: Option<u8>,
     /// Where it stands.
     pub position: crate::layout::Position,

@@ -136,6 +136,23 @@ fn weights_come_back_from_their_bytes() {
 }
 
 #[test]
+fn where_a_network_rests_comes_back_and_takes_few_bytes() {
+    let mut shape = Shape { fields: 64, offsets: 32, ..shape(16, 1, 64, b"01") };
+    let plain = encode(&Weights::zero(&shape)).len();
+    shape.resting = (0..shape.places()).map(|place| place < 700 && place % 32 > 2 && place % 32 < 20).collect();
+    let weights = Weights::zero(&shape);
+    let bytes = encode(&weights);
+    assert_eq!(decode(&bytes).unwrap(), weights);
+    assert!(bytes.len() < plain + 64, "{} bytes, {plain} without", bytes.len());
+    for (field, offset, rests) in
+        [(0, 2, false), (0, 3, true), (3, 19, true), (3, 20, false), (30, 3, false), (99, 99, false)]
+    {
+        let position = Position { field, offset, above: None };
+        assert_eq!(weights.shape.rests_at(&position), rests, "field {field}, offset {offset}");
+    }
+}
+
+#[test]
 fn small_weights_take_few_bytes() {
     let mut weights = Random(3).weights(&shape(64, 4, 64, b"0123456789"));
     for layer in &mut weights.layers {
@@ -161,6 +178,7 @@ fn a_shape_over_the_limits_is_refused() {
         Shape { layers: 255, ..good.clone() },
         Shape { window: 65472, ..good.clone() },
         Shape { fields: 65535, offsets: 65535, width: 512, heads: 4, ..good.clone() },
+        Shape { fields: 2048, offsets: 64, ..good.clone() },
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
     }

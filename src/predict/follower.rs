@@ -1,6 +1,6 @@
 //! What the network is told about the byte to come.
 
-use crate::layout::{Cursor, Layout};
+use crate::layout::{Cursor, Layout, Position};
 use crate::net::Input;
 
 use super::experts::Trail;
@@ -23,14 +23,18 @@ impl Follower {
         self.trail.advance(&self.cursor, history);
     }
 
-    /// What the network is told about the byte after `history`.
-    pub fn input(&self, history: &[u8]) -> Input {
-        input(&self.cursor, &self.trail, history)
+    /// Where the coming byte stands.
+    pub fn position(&self) -> Position {
+        self.cursor.position()
+    }
+
+    /// What the network, which has last predicted `previous`, is told about the coming byte.
+    pub fn input(&self, previous: Option<u8>) -> Input {
+        input(&self.cursor, &self.trail, previous)
     }
 }
 
-/// What the network is told about the byte after `history`.
-pub(super) fn input(cursor: &Cursor, trail: &Trail, history: &[u8]) -> Input {
-    let previous = history.last().copied();
+/// What the network, which has last predicted `previous`, is told about the coming byte.
+pub(super) fn input(cursor: &Cursor, trail: &Trail, previous: Option<u8>) -> Input {
     Input { previous, position: cursor.position(), foretold: trail.foretold(), left: trail.left() }
 }

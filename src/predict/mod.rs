@@ -25,7 +25,7 @@ mod vector;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::layout::Layout;
+use crate::layout::{Layout, Position};
 use crate::limits;
 use crate::net::{Distribution, Input, Instructions};
 
@@ -231,17 +231,22 @@ impl Predictor {
         (Model::LINE_MEMORY << table_bits(tables, length)) + length as u64
     }
 
-    /// What the network is told about the next byte of `lane`.
-    pub fn input(&self, lane: usize) -> Input {
-        let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);
-        self.lanes[lane].input(&self.block[start..end])
+    /// Where the next byte of `lane` stands.
+    #[inline(always)]
+    pub fn position(&self, lane: usize) -> Position {
+        self.lanes[lane].position()
     }
 
-    /// Codes the next byte of `lane`, in binary decisions, which `code` answers.
+    /// What the network, which has last predicted `previous` there, is told about the next byte of `lane`.
+    pub fn input(&self, lane: usize, previous: Option<u8>) -> Input {
+        self.lanes[lane].input(previous)
+    }
+
+    /// Codes the next byte of `lane`, in binary decisions, which `code` answers, and returns it.
     ///
     /// # Errors
     /// Only those of `code`.
-    pub fn code_byte(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
+    pub fn code_byte(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
         match self.build {
             Build::Portable => self.code_byte_any::<Portable>(lane, network, code),
             // SAFETY: the build was chosen after the processor was found to have its instructions.
@@ -259,6 +264,11 @@ impl Predictor {
         self.model.learned()
     }
 
+    /// The block's length.
+    pub fn length(&self) -> usize {
+        self.block.len()
+    }
+
     /// The block's bytes. Those not coded are 0.
     pub fn into_bytes(self) -> Vec<u8> {
         self.block
@@ -266,13 +276,13 @@ impl Predictor {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx2(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
+    fn code_byte_avx2(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
         self.code_byte_any::<vector::Avx2>(lane, network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx512(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<()> {
+    fn code_byte_avx512(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
         self.code_byte_any::<vector::Avx512>(lane, network, code)
     }
 
@@ -282,14 +292,14 @@ impl Predictor {
         lane: usize,
         network: Option<&Distribution>,
         code: &mut impl Answers,
-    ) -> Result<()> {
+    ) -> Result<u8> {
         let byte = self.model.code_byte::<V>(&mut self.lanes[lane], network, code)?;
         let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);
         self.block[end] = byte;
         self.segments.ends[lane] = end + 1;
         self.lanes[lane].advance(&mut self.model, &self.segments, &self.block, start, end + 1);
         self.model.learn::<V>(&mut self.lanes[lane], byte);
-        Ok(())
+        Ok(byte)
     }
 }
 

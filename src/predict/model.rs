@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Result;
-use crate::layout::{Cursor, Layout};
+use crate::layout::{Cursor, Layout, Position};
 use crate::net::{Distribution, Input};
 
 use super::apm::FinalMaps;
@@ -467,9 +467,15 @@ impl Lane {
         }
     }
 
-    /// What the network is told about the byte after the lane's `history`.
-    pub fn input(&self, history: &[u8]) -> Input {
-        follower::input(&self.cursor, &self.trail, history)
+    /// Where the coming byte stands.
+    #[inline(always)]
+    pub fn position(&self) -> Position {
+        self.cursor.position()
+    }
+
+    /// What the network, which has last predicted `previous`, is told about the coming byte.
+    pub fn input(&self, previous: Option<u8>) -> Input {
+        follower::input(&self.cursor, &self.trail, previous)
     }
 
     /// Takes note of the byte before `end`; the lane's segment of `block` is `start..end`.

@@ -185,8 +185,9 @@ fn a_network_is_told_the_same_while_it_learns_and_while_it_predicts() {
     let mut follower = Follower::new(&layout);
     let mut foretold = 0;
     for (place, byte) in rows.bytes().enumerate() {
-        let input = predictor.input(0);
-        assert_eq!(input, follower.input(&rows.as_bytes()[..place]), "byte {place}");
+        let input = predictor.input(0, None);
+        assert_eq!(input, follower.input(None), "byte {place}");
+        assert_eq!(input.position, predictor.position(0));
         foretold += usize::from(input.foretold.state == 1 && input.foretold.byte == Some(byte));
         predictor.code_byte(0, None, &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
         follower.advance(&rows.as_bytes()[..=place]);

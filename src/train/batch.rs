@@ -12,7 +12,8 @@ const CORPUS_BYTES: usize = 96 << 20;
 /// Length of one such piece.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// The bytes to learn, with the inputs that the network sees before each of them, as rows of the embedding tables.
+/// The bytes to learn, those at which the network does not rest, with the inputs that it sees before each of them, as rows of the
+/// embedding tables.
 #[derive(Clone, Debug)]
 pub struct Corpus {
     /// The index of each byte in the alphabet.
@@ -23,7 +24,7 @@ pub struct Corpus {
     foretold: Vec<u16>,
     states: Vec<u8>,
     left: Vec<u16>,
-    /// Stretches of consecutive bytes of the file.
+    /// Stretches of what follows one another in the file.
     pieces: Vec<Range<usize>>,
     none: u16,
 }
@@ -58,7 +59,12 @@ impl Corpus {
             let piece = &bytes[range];
             let mut follower = Follower::new(layout);
             for (place, &byte) in piece.iter().enumerate() {
-                let Input { position, foretold, left, .. } = follower.input(&piece[..place]);
+                let position = follower.position();
+                if shape.rests_at(&position) {
+                    follower.advance(&piece[..=place]);
+                    continue;
+                }
+                let Input { foretold, left, .. } = follower.input(None);
                 // A mapped file may have changed since its alphabet was taken. That is noticed later; here it must do
                 // no harm.
                 corpus.targets.push(index[usize::from(byte)].min(none - 1) as u8);
@@ -214,6 +220,7 @@ mod tests {
             fields: 1,
             offsets: 1,
             alphabet: alphabet.to_vec(),
+            resting: Vec::new(),
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn shape(width: u16, layers: u8, heads: u8, window: u16) -> Shape {
     let mut alphabet = FILE.to_vec();
     alphabet.sort_unstable();
     alphabet.dedup();
-    Shape { width, layers, heads, hidden: 2 * width, window, fields: 3, offsets: 9, alphabet }
+    Shape { width, layers, heads, hidden: 2 * width, window, fields: 3, offsets: 9, alphabet, resting: Vec::new() }
 }
 
 /// A batch whose structural inputs are random too, so that every table learns.

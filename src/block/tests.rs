@@ -1,0 +1,67 @@
+use super::*;
+use crate::net::{Shape, Weights};
+use crate::options::NetworkChoice;
+use crate::plan::Plan;
+use crate::predict::Effort;
+use crate::progress::Silent;
+
+/// Rows whose second field is all there is to predict.
+fn rows(count: u64) -> Vec<u8> {
+    let values = (0..count).map(|row| row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 50);
+    values.flat_map(|value| format!("same,{value},end\n").into_bytes()).collect()
+}
+
+/// A network for `bytes` that nobody trained, and where it rests.
+fn network(bytes: &[u8], resting: impl Fn(usize, usize) -> bool) -> Network {
+    let shape = Plan::new(4, NetworkChoice::Auto, bytes).network.unwrap().shape;
+    let offsets = usize::from(shape.offsets);
+    let resting = (0..shape.places()).map(|place| resting(place / offsets, place % offsets)).collect();
+    let mut weights = Weights::zero(&Shape { resting, ..shape });
+    let values = |weights: &mut Vec<i8>| {
+        weights.iter_mut().enumerate().for_each(|(place, weight)| *weight = (place * 7919 % 61) as i8 - 30);
+    };
+    for embedding in &mut weights.embeddings {
+        embedding.multiplier = 200;
+        values(&mut embedding.weights);
+    }
+    for layer in &mut weights.layers {
+        let matrices =
+            [&mut layer.query, &mut layer.key_value, &mut layer.attention_output, &mut layer.up, &mut layer.down];
+        for matrix in matrices {
+            matrix.multipliers.fill(3000);
+            values(&mut matrix.weights);
+        }
+    }
+    weights.output.multipliers.fill(3000);
+    values(&mut weights.output.weights);
+    Network::new(&weights, Instructions::Scalar)
+}
+
+#[test]
+fn a_network_that_rests_gives_the_same_streams_on_one_thread_and_two_and_the_bytes_come_back() {
+    let bytes = rows(600);
+    let layout = Layout::detect(&bytes);
+    let (tables, instructions) = (Tables { bits: 14, effort: Effort::Quick }, Instructions::Scalar);
+    let mut lengths = Vec::new();
+    for resting in [|_, _| false, |field, _| field != 1, |field, offset| field == 1 && offset < 2, |_, _| true] {
+        let network = network(&bytes, resting);
+        let coding = |pipelined| Coding { layout: &layout, tables, instructions, network: Some(&network), pipelined };
+        for lanes in 1..=5 {
+            let streams = coding(false).encode(&bytes, lanes, &Silent).unwrap();
+            assert!(coding(true).encode(&bytes, lanes, &Silent).unwrap() == streams, "{lanes} lanes");
+            let parts: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
+            for pipelined in [false, true] {
+                let restored = coding(pipelined).decode(&parts, bytes.len(), &Silent, &mut Unobserved).unwrap();
+                assert!(restored == bytes, "{lanes} lanes");
+            }
+        }
+        lengths.push(coding(false).encode(&bytes, 1, &Silent).unwrap()[0].len());
+    }
+    let alone = Coding { layout: &layout, tables, instructions, network: None, pipelined: false };
+    assert_eq!(
+        alone.encode(&bytes, 1, &Silent).unwrap()[0].len(),
+        lengths[3],
+        "a network that always rests says nothing"
+    );
+    assert!(lengths[..3].iter().all(|length| *length != lengths[3]), "{lengths:?}: it says nothing at all");
+}
