@@ -10,15 +10,29 @@ use super::evidence::{DecisionKind, Evidence};
 use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES};
-use super::memories::{state, symbol};
 use super::mixer::{Four, Mixers, SELECTORS, Selection};
 use super::model::others_start;
 use super::numbers::GUIDES;
-use super::slots::{self, CONTEXTS, GROUPS, lasting_rates};
+use super::slots::{self, lasting_rates};
 use super::vector::{Row, Vector, WIDTH};
 
 /// States of a remembered byte.
-const STATES: usize = 256;
+const STATES: usize = 1 << STATE_BITS;
+const STATE_BITS: u32 = 8;
+/// Tables of four voices that are asked together.
+type Fours<const SIZE: usize> = [[i32; SIZE]; 4];
+/// Where the chance starts above the order of voices and what they say.
+const CHANCE_SHIFT: u32 = 13;
+/// Of equals the first is heard.
+const ORDERS: Voices = {
+    let mut orders = [Row::ZERO; VOICE_ROWS];
+    let mut voice = 0;
+    while voice < VOICE_ROWS * WIDTH {
+        orders[voice / WIDTH].0[voice % WIDTH] = ((VOICE_ROWS * WIDTH - 1 - voice) << 8) as i32;
+        voice += 1;
+    }
+    orders
+};
 
 /// When something is expected, in 1/65536.
 #[derive(Clone, Copy)]
@@ -36,50 +50,40 @@ pub struct Expectations<const DROPPED: u32> {
     /// How often what was likely enough was right, by place, in 1/65536.
     trust: Vec<u16>,
     /// How often what a voice said in each state was right, per voice, in 1/65536; 0 in state 0.
-    reliability: Vec<[u16; STATES]>,
+    reliability: Vec<Fours<STATES>>,
     /// Slots for whether what is expected is right, by voice, whether it says that, and state.
-    slots: Vec<[i32; 2 * STATES]>,
+    slots: Vec<Fours<{ 2 * STATES }>>,
+    /// All ones for each voice.
+    heard: Voices,
     rates: Row,
     mixers: Mixers,
     maps: FinalMaps,
 }
 
 /// What the contexts and then the match models of one lane say of its present byte: what [memories](super::memories) say, the
-/// states of match models being their classes of length.
-pub type Voices = [u32; VOICES];
+/// states of match models being their classes of length. Places without a voice are 0.
+pub type Voices = [Row; VOICE_ROWS];
 
-/// Contexts and match models at most.
-pub const VOICES: usize = CONTEXTS + MATCHES;
+/// Rows of at most sixteen contexts and the match models.
+const VOICE_ROWS: usize = 2;
 
 /// What one lane expects.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Expected {
     /// A byte, or one of which only the upper bits count.
     byte: u8,
     place: usize,
     /// How likely it seemed.
     chance: u16,
+    /// The voices' states, and how reliable those are.
+    states: Voices,
+    chances: Voices,
     /// The places of the voices' slots, and their contents.
-    places: [u16; VOICES],
-    slots: [Row; GROUPS + 1],
-    inputs: [Row; GROUPS + 1],
+    places: Voices,
+    slots: Voices,
+    inputs: Voices,
     selection: Selection,
     cells: [usize; 2],
-}
-
-impl Default for Expected {
-    fn default() -> Self {
-        Self {
-            byte: 0,
-            place: 0,
-            chance: 0,
-            places: [0; VOICES],
-            slots: [Row::ZERO; GROUPS + 1],
-            inputs: [Row::ZERO; GROUPS + 1],
-            selection: Selection::default(),
-            cells: [0; 2],
-        }
-    }
 }
 
 impl<const DROPPED: u32> Expectations<DROPPED> {
@@ -96,19 +100,22 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     ) -> Self {
         let voices = contexts + MATCHES;
         let mixers = Mixers::new(&weights.mixers(SELECTORS, voices.div_ceil(WIDTH)), &[sizes], FINAL_SETS);
-        let (mut reliability, mut slots) = (Vec::new(), Vec::new());
+        let fours = voices.div_ceil(4);
+        let (mut reliability, mut slots) = (vec![[[0; STATES]; 4]; fours], vec![[[0; 2 * STATES]; 4]; fours]);
+        let mut tables = reliability.as_flattened_mut().iter_mut().zip(slots.as_flattened_mut());
         for (count, states) in [(contexts, STATES), (MATCHES, LENGTHS)] {
-            let (mut chances_of, mut slots_of) = ([0; STATES], [0; 2 * STATES]);
+            let (mut chances_of, mut slots_of) = ([0i32; STATES], [0; 2 * STATES]);
             for (state, chance_of) in chances_of.iter_mut().enumerate().take(states) {
                 let chance = chances.chance(1 << 14, logistic);
                 // What has nothing to say is never heard.
-                *chance_of = if state > 0 { chance as u16 } else { 0 };
+                *chance_of = if state > 0 { chance as i32 } else { 0 };
             }
             for says in [0, STATES] {
                 slots_of[says..says + states].fill_with(|| chances.slot(1 << 15, logistic));
             }
-            reliability.extend(vec![chances_of; count]);
-            slots.extend(vec![slots_of; count]);
+            for (reliability, slots) in tables.by_ref().take(count) {
+                (*reliability, *slots) = (chances_of, slots_of);
+            }
         }
         Self {
             contexts,
@@ -116,6 +123,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
             trust: vec![60_000; TRUST_PLACES],
             reliability,
             slots,
+            heard: std::array::from_fn(|row| Row(std::array::from_fn(|lane| -i32::from(row * WIDTH + lane < voices)))),
             rates: lasting_rates(),
             mixers,
             maps: FinalMaps::new([256, 256], logistic),
@@ -127,13 +135,14 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     pub fn learned(&self, weights: &mut Vec<Option<i32>>, logistic: &Logistic) -> Vec<Option<i32>> {
         beginnings::add_weights(weights, &self.mixers.learned());
         let mut odds = Vec::new();
-        for (voices, states) in [(0..self.contexts, STATES), (self.contexts..self.slots.len(), LENGTHS)] {
+        for (voices, states) in [(0..self.contexts, STATES), (self.contexts..self.contexts + MATCHES, LENGTHS)] {
             for state in 0..states {
-                let chances = self.reliability[voices.clone()].iter().map(|chances| u32::from(chances[state]));
+                let chances =
+                    self.reliability.as_flattened()[voices.clone()].iter().map(|chances| chances[state] as u32);
                 odds.push(mean_odds(chances.map(|chance| (chance, u32::from(chance != 1 << 14))), logistic));
             }
             for index in (0..states).chain(STATES..STATES + states) {
-                let slots = self.slots[voices.clone()].iter().map(|slots| slots::known(slots[index]));
+                let slots = self.slots.as_flattened()[voices.clone()].iter().map(|slots| slots::known(slots[index]));
                 odds.push(mean_odds(slots, logistic));
             }
         }
@@ -148,15 +157,21 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
 
     /// What to expect at `place`, if anything is likely enough.
     #[inline(always)]
-    pub fn choose(&self, expected: &mut Expected, voices: &Voices, place: usize) -> Option<u8> {
+    pub fn choose<V: Vector>(&self, expected: &mut Expected, voices: &Voices, place: usize) -> Option<u8> {
         let mut most = 0;
-        for ((index, reliability), &said) in self.reliability.iter().enumerate().zip(voices) {
-            // The first of equals, and what it says.
-            let chance = u32::from(reliability[state(said)]);
-            let order = (VOICES - index) as u32;
-            most = most.max(chance << 16 | order << 8 | u32::from(symbol(said)));
+        let Expected { states, chances, .. } = expected;
+        let rows = self.last_row() + 1;
+        for (said, states) in voices.iter().zip(&mut *states).take(rows) {
+            V::load(said).shift_right::<8>().store(states);
         }
-        let (byte, most) = (symbol(most), (most >> 16) as u16);
+        pick(&self.reliability, states, chances);
+        for ((said, chances), order) in voices.iter().zip(chances).zip(&ORDERS).take(rows) {
+            let (said, chances) = (V::load(said).and(V::splat(255)), V::load(chances));
+            let mut ranked = Row::ZERO;
+            chances.shift_left::<CHANCE_SHIFT>().or(V::load(order)).or(said).store(&mut ranked);
+            most = ranked.0.into_iter().fold(most, i32::max);
+        }
+        let (byte, most) = (most as u8, (most >> CHANCE_SHIFT) as u16);
         (expected.byte, expected.chance, expected.place) = (byte, most, place);
         (most >= self.least.chance && self.trusts(place)).then_some(byte >> DROPPED << DROPPED)
     }
@@ -173,29 +188,26 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         selectors: &Selectors,
         logistic: &Logistic,
     ) -> u16 {
-        let Expected { byte, slots: present, places, inputs, selection, cells, chance, .. } = expected;
-        let (last, others) = (self.last_row(), others_start(self.contexts));
-        let mut agreeing = 0;
-        let slots = Row::numbers_mut(present).iter_mut().zip(&self.slots);
-        for ((slot, table), (&said, place)) in slots.zip(voices.iter().zip(places)) {
-            let agrees = usize::from((symbol(said) ^ *byte) >> DROPPED == 0);
-            let index = agrees * STATES + state(said);
-            agreeing += agrees;
-            *place = index as u16;
-            *slot = table[index];
+        let Expected { byte, chance, states, places, slots, inputs, selection, cells, .. } = expected;
+        let (last, others) = (self.last_row(), others_start(self.contexts) + MATCHES);
+        let mut agreeing = V::splat(0);
+        let rows = voices.iter().zip(&self.heard).zip(states).zip(&mut *places);
+        for (((said, heard), states), places) in rows.take(last + 1) {
+            let agrees = Self::agrees(V::load(said), *byte);
+            agreeing = agreeing.add(agrees.and(V::load(heard)));
+            agrees.shift_left::<STATE_BITS>().or(V::load(states)).store(places);
         }
+        pick(&self.slots, places, slots);
+        for ((slots, heard), inputs) in slots[..=last].iter().zip(&self.heard).zip(&mut *inputs) {
+            slots::stretch(V::load(slots)).and(V::load(heard)).store(inputs);
+        }
+        inputs[last].0[others..others + 2 + GUIDES].copy_from_slice(&[network, 256, guides[0], guides[1]]);
+        let [agreeing, ..] = V::sums([agreeing, V::splat(0), V::splat(0), V::splat(0)]);
         let doubt = usize::BITS - usize::from(u16::MAX - *chance).leading_zeros();
-        let agreement = agreeing * 4 + (11 - (doubt as usize).clamp(8, 11));
+        let agreement = agreeing as usize * 4 + (11 - (doubt as usize).clamp(8, 11));
         let [first, second, third] = selectors.sets;
         self.mixers.select(selection, 0, [first, second, third, agreement]);
         self.mixers.select_last(selection, selectors.last_set);
-        for (present, input) in present[..=last].iter().zip(&mut inputs[..]) {
-            slots::stretch(V::load(present)).store(input);
-        }
-        let inputs_of_others = &mut inputs[last].0[others..];
-        inputs_of_others[MATCHES..].fill(0);
-        inputs_of_others[MATCHES..MATCHES + 2].copy_from_slice(&[network, 256]);
-        inputs_of_others[Self::KIND.number_inputs()].copy_from_slice(&guides);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..=last]);
         self.maps.refine(cells, [usize::from(*byte >> DROPPED), selectors.last_curve], octaves, logistic)
     }
@@ -214,30 +226,39 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, expected: &mut Expected, right: bool, logistic: &Logistic) {
         let last = self.last_row();
-        let Expected { slots: present, places, inputs, selection, cells, .. } = expected;
+        let Expected { places, slots, inputs, selection, cells, .. } = expected;
         self.mixers.update::<V>(selection, &inputs[..=last], right, logistic);
         self.maps.update(cells, right);
-        for slots in &mut present[..=last] {
+        for slots in &mut slots[..=last] {
             slots::learn(V::load(slots), right, &self.rates).store(slots);
         }
-        for ((table, &place), &mut slot) in self.slots.iter_mut().zip(&*places).zip(Row::numbers_mut(present)) {
-            table[usize::from(place) % (2 * STATES)] = slot;
-        }
+        put(&mut self.slots, places, slots);
     }
 
     /// Learns how far those who could be asked were right: `byte` was coded.
     #[inline(always)]
-    pub fn learn(&mut self, expected: &Expected, voices: &Voices, byte: u8) {
-        let is_right = |said: u8| (said ^ byte) >> DROPPED == 0;
+    pub fn learn<V: Vector>(&mut self, expected: &mut Expected, voices: &Voices, byte: u8) {
         if expected.chance >= self.least.chance {
             let trust = &mut self.trust[expected.place];
-            *trust = moved(*trust, is_right(expected.byte));
+            let target = if (expected.byte ^ byte) >> DROPPED == 0 { u16::MAX.into() } else { 0 };
+            *trust = (i32::from(*trust) + ((target - i32::from(*trust)) >> 6)) as u16;
         }
-        for (reliability, &said) in self.reliability.iter_mut().zip(voices) {
-            let chance = &mut reliability[state(said)];
-            let moved = moved(*chance, is_right(symbol(said)));
-            *chance = if state(said) > 0 { moved } else { 0 };
+        let Expected { states, chances, .. } = expected;
+        for ((said, states), chances) in voices.iter().zip(&*states).zip(&mut *chances).take(self.last_row() + 1) {
+            let target = Self::agrees(V::load(said), byte).mul(V::splat(u16::MAX.into()));
+            let chance = V::load(chances);
+            let moved = chance.add(target.sub(chance).shift_right::<6>());
+            moved.mul(V::load(states).min(V::splat(1))).store(chances);
         }
+        put(&mut self.reliability, states, chances);
+    }
+
+    /// 1 for each that said `byte`, as far as its bits count, else 0.
+    #[inline(always)]
+    fn agrees<V: Vector>(said: V, byte: u8) -> V {
+        let symbols = said.and(V::splat(255)).shift_right::<DROPPED>();
+        let byte = V::splat((byte >> DROPPED).into());
+        V::splat(1).sub(symbols.sub(byte).max(byte.sub(symbols)).min(V::splat(1)))
     }
 
     /// The last row of inputs, in which those that come from no context stand, behind the contexts if they are few.
@@ -247,11 +268,26 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
     }
 }
 
-/// A chance after what it is of was right or not.
+/// Finds what each voice's table has at its place.
 #[inline(always)]
-fn moved(chance: u16, right: bool) -> u16 {
-    let target = if right { i32::from(u16::MAX) } else { 0 };
-    (i32::from(chance) + ((target - i32::from(chance)) >> 6)) as u16
+fn pick<const SIZE: usize>(tables: &[Fours<SIZE>], places: &mut Voices, found: &mut Voices) {
+    let [places, found] = [places, found].map(|rows| Row::numbers_mut(rows).as_chunks_mut::<4>().0);
+    for (tables, (places, found)) in tables.iter().zip(places.iter().zip(found)) {
+        for index in 0..4 {
+            found[index] = tables[index][places[index] as usize % SIZE];
+        }
+    }
+}
+
+/// Puts numbers into the voices' tables.
+#[inline(always)]
+fn put<const SIZE: usize>(tables: &mut [Fours<SIZE>], places: &mut Voices, numbers: &mut Voices) {
+    let [places, numbers] = [places, numbers].map(|rows| Row::numbers_mut(rows).as_chunks_mut::<4>().0);
+    for (tables, (places, numbers)) in tables.iter_mut().zip(places.iter().zip(numbers)) {
+        for index in 0..4 {
+            tables[index][places[index] as usize % SIZE] = numbers[index];
+        }
+    }
 }
 
 #[cfg(test)]
@@ -260,6 +296,7 @@ mod tests {
     use crate::predict::beginnings::Beginnings;
     use crate::predict::experts::Experts;
     use crate::predict::memories::{Memories, Places};
+    use crate::predict::vector::Portable;
     use crate::predict::{Effort, logistic};
 
     /// Contexts that see bytes at places, always after the same.
@@ -281,19 +318,19 @@ mod tests {
                 memories: Memories::new(12),
                 expected: Expected::default(),
                 places: Places::default(),
-                voices: [0; VOICES],
+                voices: Voices::default(),
             }
         }
 
         fn choose(&mut self, place: usize) -> Option<u8> {
-            self.memories.recall(&mut self.places, &mut self.voices, &[0; WIDTH]);
-            self.expectations.choose(&mut self.expected, &self.voices, place)
+            self.memories.recall(&mut self.places, &mut self.voices[0], &[0; WIDTH]);
+            self.expectations.choose::<Portable>(&mut self.expected, &self.voices, place)
         }
 
         fn see(&mut self, place: usize, byte: u8) {
             self.choose(place);
-            self.expectations.learn(&self.expected, &self.voices, byte);
-            self.memories.learn(&self.places, &self.voices[..WIDTH], byte);
+            self.expectations.learn::<Portable>(&mut self.expected, &self.voices, byte);
+            self.memories.learn::<Portable>(&self.places, &self.voices[0], WIDTH, byte);
         }
     }
 

@@ -3,127 +3,128 @@
 //! They lie closer together than the lines of bit probabilities, so that a byte which is expected and right touches little
 //! memory.
 
-use super::slots::{CONTEXTS, prefetch, zeroed};
+use super::slots::{prefetch, zeroed};
+use super::vector::{Row, Vector, WIDTH};
 
 /// One table for all contexts.
 pub struct Memories {
-    /// A power of two: 16 bits of check over what is remembered, a byte below its state; 0 if nothing.
-    entries: Vec<u32>,
+    /// A power of two of neighbours: 16 bits of check over what is remembered, a byte below its state; 0 if nothing.
+    pairs: Vec<[u32; 2]>,
     /// 64 less the base-2 logarithm of the entries.
     shift: u32,
 }
 
 /// Where in the table one lane's contexts remember, and the entries' checks.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Places {
-    places: [usize; CONTEXTS],
-    checks: [u32; CONTEXTS],
+    places: [u32; WIDTH],
+    checks: [u32; WIDTH],
 }
 
-impl Default for Places {
-    fn default() -> Self {
-        Self { places: [0; CONTEXTS], checks: [0; CONTEXTS] }
-    }
-}
-
+/// Contexts that are looked after together: their number is a multiple of this.
+const TOGETHER: usize = 8;
 /// Sureness is at most this.
-const SURE: u32 = 31;
+const SURE: i32 = 31;
+/// A context that is less sure takes up another byte at once.
+const FIRM: i32 = 3;
 
 impl Memories {
     /// 2^`bits` entries.
     pub fn new(bits: u32) -> Self {
-        Self { entries: zeroed(1 << bits, 0), shift: 64 - bits }
+        Self { pairs: zeroed(1 << (bits - 1), [0; 2]), shift: 64 - bits }
     }
 
     /// Asks the memory for the entries of `hashes`.
     #[inline(always)]
     pub fn prefetch(&self, hashes: &[u64]) {
         for &hash in hashes {
-            prefetch(&self.entries, (hash >> self.shift) as usize);
+            prefetch(&self.pairs, (hash >> self.shift) as usize / 2);
         }
     }
 
     /// Finds what the contexts of `hashes` remember, a byte below its state, 0 if nothing: in the entry that the hash names or in its
     /// neighbour; where neither has the check, the one of them that is less sure will be the context's.
     #[inline(always)]
-    pub fn recall(&self, places: &mut Places, remembered: &mut [u32], hashes: &[u64]) {
-        let Places { places, checks } = places;
-        for (((&hash, place), check), value) in hashes.iter().zip(places).zip(checks).zip(remembered) {
-            let first = (hash >> self.shift) as usize;
-            let [entry, neighbour] = [self.entries[first], self.entries[first ^ 1]];
-            *check = (hash as u32) << 16;
-            let [is_first, is_second] = [entry, neighbour].map(|entry| (entry ^ *check) >> 16 == 0);
-            let second = !is_first && (is_second || sureness(neighbour) < sureness(entry));
-            *place = first ^ usize::from(second);
-            let found = if second { neighbour } else { entry };
-            *value = if is_first || is_second { found & 0xFFFF } else { 0 };
+    pub fn recall(&self, places: &mut Places, remembered: &mut Row, hashes: &[u64]) {
+        let places = places.places.as_chunks_mut().0.iter_mut().zip(places.checks.as_chunks_mut().0);
+        let remembered = remembered.0.as_chunks_mut().0;
+        for ((hashes, (places, checks)), remembered) in hashes.as_chunks().0.iter().zip(places).zip(remembered) {
+            self.recall_together(places, checks, remembered, hashes);
         }
     }
 
-    /// Moves what the contexts remember on: `byte` followed.
     #[inline(always)]
-    pub fn learn(&mut self, places: &Places, remembered: &[u32], byte: u8) {
-        let Places { places, checks } = places;
-        for ((&place, &check), &value) in places.iter().zip(checks).zip(remembered) {
-            self.entries[place] = check | next(value, byte);
+    fn recall_together(
+        &self,
+        places: &mut [u32; TOGETHER],
+        checks: &mut [u32; TOGETHER],
+        remembered: &mut [i32; TOGETHER],
+        hashes: &[u64; TOGETHER],
+    ) {
+        let mut pairs = [[0; 2]; TOGETHER];
+        for (pair, &hash) in pairs.iter_mut().zip(hashes) {
+            *pair = self.pairs[(hash >> self.shift) as usize / 2];
+        }
+        for index in 0..TOGETHER {
+            let first = (hashes[index] >> self.shift) as u32;
+            let [even, odd] = pairs[index];
+            let (entry, neighbour) = if first & 1 == 0 { (even, odd) } else { (odd, even) };
+            let check = (hashes[index] as u32) << 16;
+            let (is_first, is_second) = ((entry ^ check) >> 16 == 0, (neighbour ^ check) >> 16 == 0);
+            let second = !is_first & (is_second | (sureness(neighbour) < sureness(entry)));
+            let found = if second { neighbour } else { entry };
+            places[index] = first ^ u32::from(second);
+            checks[index] = check;
+            remembered[index] = if is_first | is_second { (found & 0xFFFF) as i32 } else { 0 };
         }
     }
-}
 
-/// The byte that is remembered.
-#[inline(always)]
-pub fn symbol(remembered: u32) -> u8 {
-    remembered as u8
-}
-
-/// The sureness, 0 to [`SURE`], above the last three outcomes.
-#[inline(always)]
-pub fn state(remembered: u32) -> usize {
-    (remembered >> 8 & 255) as usize
+    /// Moves what so many contexts remember on: `byte` followed.
+    #[inline(always)]
+    pub fn learn<V: Vector>(&mut self, places: &Places, remembered: &Row, contexts: usize, byte: u8) {
+        let mut moved = Row::ZERO;
+        next(V::load(remembered), byte).store(&mut moved);
+        let entries = self.pairs.as_flattened_mut();
+        let Places { places, checks } = places;
+        for ((&place, &check), &moved) in places.iter().zip(checks).zip(&moved.0).take(contexts) {
+            entries[place as usize] = check | moved as u32;
+        }
+    }
 }
 
 #[inline(always)]
 fn sureness(entry: u32) -> u32 {
-    entry >> 11 & SURE
+    entry >> 11 & SURE as u32
 }
 
-/// What becomes of each state, for those that were wrong and then for those that were right: the next state above a 1 if the byte
-/// that followed is remembered from then on, else a 0.
-const NEXT: [[u16; 256]; 2] = {
-    let mut next = [[0; 256]; 2];
-    let mut state = 0;
-    while state < 256 {
-        let (sureness, outcomes) = (state >> 3, state & 7);
-        let (wrong, right) = (outcomes << 1 & 7, outcomes << 1 & 7 | 1);
-        next[0][state] = match sureness {
-            0 => (1 << 3 | 7) << 1 | 1,
-            1 | 2 => (1 << 3 | wrong) << 1 | 1,
-            _ => ((sureness / 2) << 3 | wrong) << 1,
-        } as u16;
-        let surer = if sureness < SURE as usize { sureness + 1 } else { sureness };
-        next[1][state] = if sureness == 0 { next[0][state] } else { ((surer << 3 | right) << 1) as u16 };
-        state += 1;
-    }
-    next
-};
-
-/// What is remembered after `byte` followed.
+/// What is remembered after `byte` followed: below the sureness, 0 to [`SURE`], the last three outcomes, and the byte below those.
 #[inline(always)]
-fn next(remembered: u32, byte: u8) -> u32 {
-    let right = symbol(remembered) == byte;
-    let next = u32::from(NEXT[usize::from(right)][state(remembered)]);
-    let byte = if next & 1 == 1 { byte } else { symbol(remembered) };
-    next >> 1 << 8 | u32::from(byte)
+fn next<V: Vector>(remembered: V, byte: u8) -> V {
+    let (one, byte) = (V::splat(1), V::splat(byte.into()));
+    let (sureness, symbol) = (remembered.shift_right::<11>(), remembered.and(V::splat(255)));
+    let wrong = symbol.sub(byte).max(byte.sub(symbol)).min(one);
+    let [if_right, if_wrong] = [sureness.add(one).min(V::splat(SURE)), sureness.shift_right::<1>().max(one)];
+    let moved = if_right.add(if_wrong.sub(if_right).and(V::splat(0).sub(wrong)));
+    // All are right where nothing has followed yet.
+    let is_new = sureness.min(one).sub(one);
+    let outcomes = remembered.shift_right::<8>().shift_left::<1>().or(one.sub(wrong)).or(is_new).and(V::splat(7));
+    let keeps = V::splat(FIRM - 1).sub(sureness).shift_right::<31>();
+    let symbol = byte.add(symbol.sub(byte).and(keeps));
+    moved.shift_left::<11>().or(outcomes.shift_left::<8>()).or(symbol)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::predict::vector::Portable;
 
     /// What is remembered after `bytes` followed, as byte, sureness and outcomes.
     fn after(bytes: &[u8]) -> (u8, u32, u32) {
-        let remembered = bytes.iter().fold(0, |remembered, &byte| next(remembered, byte));
-        (symbol(remembered), sureness(remembered), remembered >> 8 & 7)
+        let none = Portable::splat(0);
+        let mut remembered = Row::ZERO;
+        bytes.iter().fold(none, |remembered, &byte| next(remembered, byte)).store(&mut remembered);
+        let remembered = remembered.0[0] as u32;
+        (remembered as u8, sureness(remembered), remembered >> 8 & 7)
     }
 
     #[test]
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(after(b"aaaaaaaab"), (b'a', 4, 6));
         assert_eq!(after(b"aaaaaaaabb"), (b'a', 2, 4));
         assert_eq!(after(b"aaaaaaaabbb"), (b'b', 1, 0));
-        assert_eq!(after(&[b'a'; 100]), (b'a', SURE, 7));
+        assert_eq!(after(&[b'a'; 100]), (b'a', SURE as u32, 7));
     }
 
     #[test]
@@ -141,10 +142,10 @@ mod tests {
         let mut memories = Memories::new(12);
         let mut places = Places::default();
         let mut code = |check: u64, byte: u8| {
-            let mut remembered = [0];
-            memories.recall(&mut places, &mut remembered, &[check]);
-            memories.learn(&places, &remembered, byte);
-            (remembered[0] > 0).then(|| symbol(remembered[0]))
+            let mut remembered = Row::ZERO;
+            memories.recall(&mut places, &mut remembered, &[check; TOGETHER]);
+            memories.learn::<Portable>(&places, &remembered, TOGETHER, byte);
+            (remembered.0[0] > 0).then_some(remembered.0[0] as u8)
         };
         assert_eq!([code(1, b'a'), code(1, b'a'), code(2, b'b'), code(1, b'a')], [None, Some(b'a'), None, Some(b'a')]);
         assert_eq!([code(3, b'c'), code(2, b'b'), code(1, b'a')], [None, None, Some(b'a')]);

@@ -11,7 +11,7 @@ use super::apm::FinalMaps;
 use super::beginnings::{self, Learned};
 use super::beginnings::{Beginnings, Section};
 use super::evidence::{DecisionKind, Evidence};
-use super::expected::{Expectations, Expected, VOICES, Voices};
+use super::expected::{Expectations, Expected, Voices};
 use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::follower;
 use super::logistic::{self, Logistic};
@@ -190,12 +190,12 @@ impl Model {
         (lane.excluded, lane.excluded_half) = (None, None);
         let mut partial = 1;
         if let Some(foresight) = &self.foresight {
-            let hashes = &lane.hashes[..self.remembering];
-            foresight.memories.recall(&mut lane.places, &mut lane.voices, hashes);
-            for (voice, model) in lane.voices[hashes.len()..].iter_mut().zip(&lane.matches) {
-                *voice = model.predicted().map_or(0, |byte| (model.class() as u32) << 8 | u32::from(byte));
+            foresight.memories.recall(&mut lane.places, &mut lane.voices[0], &lane.hashes[..self.remembering]);
+            let voices_of_matches = &mut lane.voices[self.remembering / WIDTH].0[self.remembering % WIDTH..];
+            for (voice, model) in voices_of_matches.iter_mut().zip(&lane.matches) {
+                *voice = model.predicted().map_or(0, |byte| (model.class() as i32) << 8 | i32::from(byte));
             }
-            lane.excluded = foresight.bytes.choose(&mut lane.present.expected, &lane.voices, lane.trust_place);
+            lane.excluded = foresight.bytes.choose::<V>(&mut lane.present.expected, &lane.voices, lane.trust_place);
             if let Some(byte) = lane.excluded
                 && self.is_expected::<V>(byte, lane, network, code)?
             {
@@ -208,7 +208,7 @@ impl Model {
         }
         let byte = self.code_bits::<V>(partial, lane, network, code)?;
         if let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight {
-            halves.learn(&lane.present.expected_half, &lane.voices, byte);
+            halves.learn::<V>(&mut lane.present.expected_half, &lane.voices, byte);
         }
         Ok(byte)
     }
@@ -225,8 +225,8 @@ impl Model {
             if let Some(chosen) = lane.excluded {
                 bytes.update::<V>(expected, chosen == byte, self.logistic);
             }
-            bytes.learn(expected, &lane.voices, byte);
-            memories.learn(&lane.places, &lane.voices[..self.remembering], byte);
+            bytes.learn::<V>(expected, &lane.voices, byte);
+            memories.learn::<V>(&lane.places, &lane.voices[0], self.remembering, byte);
         }
     }
 
@@ -261,7 +261,7 @@ impl Model {
             trail, matches, outlook, hashes, voices, trust_place, present: Present { expected_half, .. }, ..
         } = lane;
         let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight else { return Ok(1) };
-        let Some(half) = halves.choose(expected_half, voices, *trust_place) else { return Ok(1) };
+        let Some(half) = halves.choose::<V>(expected_half, voices, *trust_place) else { return Ok(1) };
         let partial = 16 | usize::from(half >> 4);
         self.slots.prefetch(hashes, partial);
         let network = network.map_or(0, |network| network.stretch_half(half));
@@ -461,7 +461,7 @@ impl Lane {
             excluded: None,
             excluded_half: None,
             places: Places::default(),
-            voices: [0; VOICES],
+            voices: Voices::default(),
             trust_place,
             present: Present::default(),
         }

@@ -22,7 +22,7 @@ pub const TABLE: usize = 4096;
 pub type Tables = [[i32; TABLE]; WIDTH];
 
 /// The memory of a vector: one cache line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub struct Row(pub [i32; WIDTH]);
 
