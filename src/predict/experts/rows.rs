@@ -213,12 +213,6 @@ impl RowTrail {
         self.values.get(source).unwrap_or(0)
     }
 
-    /// The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
-    #[inline(always)]
-    fn clue_keys(&self) -> [[Option<u64>; CLUES]; 2] {
-        self.clues.each_ref().map(|said| said.keys(self.prefix))
-    }
-
     /// The contexts of the alternatives, if the column has any: what each that still agrees expects, and the first that does.
     #[inline(always)]
     fn choice_keys(&self) -> Option<[u64; 2]> {
@@ -312,7 +306,9 @@ impl RowTrail {
             let key = second.key(self.field, self.offset).unwrap_or(mix(5, order(6)));
             [key, second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size))]
         });
-        let [[one, two, three], [further, further_two, _]] = self.clue_keys();
+        // The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
+        let [[one, two, three], [further, further_two, _]] =
+            [self.clues[0].keys(self.prefix), self.clues[1].keys(self.prefix)];
         [
             0,
             further.unwrap_or(order(3)),
@@ -368,11 +364,10 @@ impl Said {
     /// The hashes of `key` and the first one, two and three, as far as there are so many.
     #[inline(always)]
     fn keys(&self, key: u64) -> [Option<u64>; CLUES] {
-        let mut hash = key;
-        std::array::from_fn(|index| {
-            hash = mix(hash, self.values[index]);
-            (index < self.count).then_some(hash)
-        })
+        let one = mix(key, self.values[0]);
+        let two = mix(one, self.values[1]);
+        let three = mix(two, self.values[2]);
+        [(self.count > 0).then_some(one), (self.count > 1).then_some(two), (self.count > 2).then_some(three)]
     }
 }
 
