@@ -18,6 +18,7 @@ const WEIGHT_MAX: i32 = 8 * ONE - 1;
 /// Where the rates of the first layer's sets and of the last one's begin.
 const FIRST_RATE: i32 = 2200;
 const FIRST_LAST_RATE: i32 = 1200;
+
 /// With inputs within ±4095 no smaller error would move a weight.
 const ERROR_LEAST: i32 = 9;
 
@@ -145,8 +146,9 @@ impl Mixers {
                     *sum = sum.add(V::load(weights).mul(V::load(inputs)).shift_right::<8>());
                 }
             }
-            for ((output, total), weight) in outputs.iter_mut().zip(V::sums(sums)).zip(last_weights) {
-                *output = (total >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
+            *outputs = V::sums(sums);
+            for (output, weight) in outputs.iter_mut().zip(*last_weights) {
+                *output = (*output >> 8).clamp(-STRETCH_MAX, STRETCH_MAX);
                 sum += (weight * *output) >> 8;
             }
         }
@@ -177,11 +179,16 @@ impl Mixers {
         let last_error = self.last_rates[*last_set].error(bit, *last_output, logistic);
         let fours = sets.iter().zip(outputs).zip(&mut self.last_weights[*last_set]);
         for ((sets, outputs), last_weights) in fours.take(self.starts.len()) {
-            for ((&set, &output), last_weight) in sets.iter().zip(outputs).zip(last_weights) {
+            let mut moved = *last_weights;
+            for (weight, output) in moved.iter_mut().zip(*outputs) {
                 let step = (output * last_error + (1 << 15)) >> 16;
-                *last_weight = (*last_weight + step).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+                *weight = (*weight + step).clamp(-WEIGHT_MAX, WEIGHT_MAX);
+            }
+            *last_weights = moved;
+            for (&set, &output) in sets.iter().zip(outputs) {
                 let error = self.rates[set].error(bit, output, logistic);
-                if error.abs() >= ERROR_LEAST {
+                // To train a row or two in vain is cheaper than to guess wrong whether it would be.
+                if self.rows <= 2 || error.abs() >= ERROR_LEAST {
                     train::<V>(&mut self.weights[set * self.rows..][..self.rows], inputs, error);
                 }
             }
