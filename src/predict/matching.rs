@@ -135,19 +135,38 @@ impl Match {
     }
 }
 
+/// The classes of the match models' lengths.
+#[inline(always)]
+pub fn classes([first, second, third]: &[Match; MATCHES]) -> [usize; MATCHES] {
+    [first.class, second.class, third.class]
+}
+
 /// The class of a length: 0 for 0, wider the longer it is.
 #[inline(always)]
 fn class(length: u32) -> usize {
-    match length {
-        0..=7 => length as usize,
-        8..=15 => 8 + (length as usize - 8) / 4,
-        16..=31 => 10 + (length as usize - 16) / 8,
-        32..=63 => 12,
-        64..=127 => 13,
-        128..=511 => 14,
-        _ => 15,
-    }
+    CLASSES[length.min(LAST_CLASS) as usize].into()
 }
+
+/// The length from which on the class is the last one.
+const LAST_CLASS: u32 = 512;
+
+const CLASSES: [u8; LAST_CLASS as usize + 1] = {
+    let mut classes = [0; LAST_CLASS as usize + 1];
+    let mut length = 0;
+    while length < classes.len() {
+        classes[length] = match length {
+            0..=7 => length,
+            8..=15 => 8 + (length - 8) / 4,
+            16..=31 => 10 + (length - 16) / 8,
+            32..=63 => 12,
+            64..=127 => 13,
+            128..=511 => 14,
+            _ => 15,
+        } as u8;
+        length += 1;
+    }
+    classes
+};
 
 /// The number of bytes at the end of both that agree, at most [`AGREEMENT_MOST`].
 #[inline(always)]

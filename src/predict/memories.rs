@@ -3,7 +3,7 @@
 //! They lie closer together than the lines of bit probabilities, so that a byte which is expected and right touches little
 //! memory.
 
-use super::slots::{prefetch, zeroed};
+use super::slots::{prefetch_all, zeroed};
 use super::vector::{Row, Vector, WIDTH};
 
 /// One table for all contexts.
@@ -37,9 +37,7 @@ impl Memories {
     /// Asks the memory for the entries of `hashes`.
     #[inline(always)]
     pub fn prefetch(&self, hashes: &[u64]) {
-        for &hash in hashes {
-            prefetch(&self.pairs, (hash >> self.shift) as usize / 2);
-        }
+        prefetch_all(self.pairs.as_flattened(), hashes, |hash| (hash >> self.shift) as usize);
     }
 
     /// Finds what the contexts of `hashes` remember, a byte below its state, 0 if nothing: in the entry that the hash names or in its

@@ -15,7 +15,7 @@ use super::expected::{Expectations, Expected, Voices};
 use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
 use super::follower;
 use super::logistic::{self, Logistic};
-use super::matching::{MATCHES, Match, MatchTable, Segments, agreement};
+use super::matching::{MATCHES, Match, MatchTable, Segments, agreement, classes};
 use super::memories::{Memories, Places};
 use super::mixer::{Mixers, SELECTORS, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
@@ -242,7 +242,7 @@ impl Model {
         let Some(Foresight { bytes, .. }) = &self.foresight else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
         let guides = lane.outlook.stretch_byte(byte);
-        let selectors = lane.trail.byte_selectors(byte, lane.matches.each_ref().map(Match::class));
+        let selectors = lane.trail.byte_selectors(byte, classes(&lane.matches));
         let expected = &mut lane.present.expected;
         let probability = bytes.predict::<V>(expected, &lane.voices, network, guides, &selectors, self.logistic);
         code.answer(Decision::Byte(byte), probability, &bytes.evidence(expected, &selectors))
@@ -266,7 +266,7 @@ impl Model {
         self.slots.prefetch(hashes, partial);
         let network = network.map_or(0, |network| network.stretch_half(half));
         let guides = outlook.stretch_half(half);
-        let classes = matches.each_ref().map(Match::class);
+        let classes = classes(matches);
         let selectors = trail.half_selectors(half, classes, lane.excluded.is_some());
         let probability = halves.predict::<V>(expected_half, voices, network, guides, &selectors, self.logistic);
         let right = code.answer(Decision::Half(half), probability, &halves.evidence(expected_half, &selectors))?;
@@ -321,7 +321,7 @@ impl Model {
     ) -> u16 {
         let logistic = self.logistic;
         let others = self.others(&lane.matches, &lane.outlook, network, partial, bit_index);
-        let classes = lane.matches.each_ref().map(Match::class);
+        let classes = classes(&lane.matches);
         let excluded = [lane.excluded, lane.excluded_half.filter(|_| bit_index < 4)];
         let excluding =
             excluded.into_iter().flatten().any(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
@@ -348,15 +348,14 @@ impl Model {
         self.maps.refine(cells, final_contexts(&lane.trail, partial), octaves, logistic)
     }
 
-    /// Asks the memory for what comes first of some contexts, as far as there are so many.
+    /// Asks the memory for what comes first of contexts with these hashes, as far as there are so many.
     #[inline(always)]
-    fn prefetch(&self, hashes: &[u64; CONTEXTS], contexts: Range<usize>) {
-        let first = contexts.start;
+    fn prefetch(&self, hashes: &[u64]) {
         if let Some(foresight) = &self.foresight {
-            foresight.memories.prefetch(&hashes[first..contexts.end.min(self.remembering)]);
+            foresight.memories.prefetch(&hashes[..self.remembering.min(hashes.len())]);
         }
         if self.foresight.as_ref().is_none_or(|foresight| foresight.is_rare) {
-            self.slots.prefetch_first(&hashes[first..contexts.end.min(self.contexts)]);
+            self.slots.prefetch_first(&hashes[..self.contexts.min(hashes.len())]);
         }
     }
 
@@ -449,8 +448,8 @@ impl Lane {
         let mut trail = Trail::new(layout);
         let mut hashes = [0; CONTEXTS];
         trail.contexts(CONTEXTS, &mut hashes);
-        hashes[MATCH_CONTEXT] = trail.match_context([None; MATCHES], 0);
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
+        hashes[MATCH_CONTEXT] = trail.match_context(&matches);
         let trust_place = trail.trust_place(0);
         Self {
             cursor,
@@ -493,7 +492,7 @@ impl Lane {
             table.prefetch(key);
         }
         self.trail.contexts(model.contexts, &mut self.hashes);
-        model.prefetch(&self.hashes, MATCH_CONTEXT + 1..CONTEXTS);
+        model.prefetch(&self.hashes);
         for (index, key) in keys.into_iter().enumerate() {
             let found = model.match_tables[index].exchange(key, end);
             self.matches[index].advance(byte, segments, block, || {
@@ -509,10 +508,9 @@ impl Lane {
                 (found, if length >= least { length } else { 0 })
             });
         }
-        let predicted = std::array::from_fn(|index: usize| self.matches[index].predicted());
-        self.hashes[MATCH_CONTEXT] = self.trail.match_context(predicted, self.matches[0].class());
+        self.hashes[MATCH_CONTEXT] = self.trail.match_context(&self.matches);
         self.trust_place = self.trail.trust_place(self.matches[0].class());
-        model.prefetch(&self.hashes, MATCH_CONTEXT..MATCH_CONTEXT + 1);
+        model.prefetch(&self.hashes[..=MATCH_CONTEXT]);
         if model.foresight.as_ref().is_some_and(|foresight| foresight.wants_lines(self.trust_place)) {
             model.slots.prefetch(&self.hashes, 0);
         }

@@ -150,17 +150,13 @@ impl Slots {
     /// Asks the memory for the lines that [`Self::find_all`] will want for the first nibble of contexts with these hashes.
     #[inline(always)]
     pub fn prefetch_first(&self, hashes: &[u64]) {
-        for &hash in hashes {
-            prefetch(&self.lines, self.index(hash));
-        }
+        prefetch_all(&self.lines, hashes, |hash| self.index(hash));
     }
 
     /// The same for all contexts and a nibble of either kind.
     #[inline(always)]
     pub fn prefetch(&self, hashes: &[u64; CONTEXTS], salt: usize) {
-        for &hash in &hashes[..self.contexts] {
-            prefetch(&self.lines, self.index(hash) ^ salt);
-        }
+        prefetch_all(&self.lines, &hashes[..self.contexts], |hash| self.index(hash) ^ salt);
     }
 
     #[inline(always)]
@@ -279,6 +275,20 @@ pub fn prefetch<T>(values: &[T], place: usize) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (values, place);
+}
+
+/// Asks for the cache lines of `values` at the places of all `hashes`, of which there are mostly a multiple of eight.
+#[inline(always)]
+pub fn prefetch_all<T>(values: &[T], hashes: &[u64], place: impl Fn(u64) -> usize) {
+    let (eights, others) = hashes.as_chunks::<8>();
+    for eight in eights {
+        for &hash in eight {
+            prefetch(values, place(hash));
+        }
+    }
+    for &hash in others {
+        prefetch(values, place(hash));
+    }
 }
 
 #[cfg(test)]

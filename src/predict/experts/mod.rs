@@ -11,7 +11,7 @@ mod text;
 use crate::layout::{Cursor, Layout, Structure};
 use crate::net::Foretold;
 
-use super::matching::MATCHES;
+use super::matching::{MATCHES, Match};
 use super::mixer::{FOURS, Four, SELECTORS};
 use super::slots::CONTEXTS;
 use super::vector::WIDTH;
@@ -166,14 +166,15 @@ impl Trail {
         }
     }
 
-    /// Takes note of what the match models predict and of the first one's class. Gives the hash of context [`MATCH_CONTEXT`].
+    /// Takes note of what the match models predict. Gives the hash of context [`MATCH_CONTEXT`].
     #[inline(always)]
-    pub fn match_context(&mut self, predicted: [Option<u8>; MATCHES], class: usize) -> u64 {
-        self.guess = predicted.into_iter().flatten().next().unwrap_or(0);
-        let guess = |index: usize| predicted[index].map_or(256, u64::from);
+    pub fn match_context(&mut self, [first, second, third]: &[Match; MATCHES]) -> u64 {
+        self.guess = first.predicted().or(second.predicted()).or(third.predicted()).unwrap_or(0);
+        let guess = |model: &Match| model.predicted().map_or(256, u64::from);
+        let repeated = guess(first).min(guess(second));
         let key = match &self.part {
-            Part::Text(_) | Part::Records(_) => guess(0).min(guess(1)) << 32 | guess(2) << 16 | class as u64,
-            Part::Rows(_) => guess(2) << 16 | guess(0).min(guess(1)),
+            Part::Text(_) | Part::Records(_) => repeated << 32 | guess(third) << 16 | first.class() as u64,
+            Part::Rows(_) => guess(third) << 16 | repeated,
         };
         mix(key, MATCH_CONTEXT as u64 + 1)
     }
