@@ -7,7 +7,7 @@
 use std::mem::MaybeUninit;
 
 use super::logistic::STRETCH_MAX;
-use super::vector::{Row, Vector, WIDTH};
+use super::vector::{HALF_WIDTH, Row, Vector, WIDTH};
 
 /// Where the count starts within a slot.
 pub const COUNT_SHIFT: u32 = 4;
@@ -80,6 +80,14 @@ impl Slots {
     /// Opens the lines that were found.
     #[inline(always)]
     pub fn open<V: Vector>(&self, nibble: &mut Nibble) {
+        nibble.node = 1;
+        if self.contexts == HALF_WIDTH {
+            let mut lines = [&Row::ZERO; HALF_WIDTH];
+            for (line, &place) in lines.iter_mut().zip(&nibble.places[0]) {
+                *line = &self.lines[place];
+            }
+            return V::transpose_half(lines, &mut nibble.rows[0]);
+        }
         let places = nibble.places.as_flattened()[..self.contexts].chunks(WIDTH);
         for (places, rows) in places.zip(&mut nibble.rows) {
             let mut lines = [&Row::ZERO; WIDTH];
@@ -88,12 +96,19 @@ impl Slots {
             }
             V::transpose(lines, rows);
         }
-        nibble.node = 1;
     }
 
     /// Writes the lines back to their tables. Where two lanes have opened a line, the last to close it decides.
     #[inline(always)]
     pub fn close<V: Vector>(&mut self, nibble: &Nibble) {
+        if self.contexts == HALF_WIDTH {
+            let lines = self.closing.first_chunk_mut().expect("as many lines");
+            V::transpose_back(&nibble.rows[0], lines);
+            for (&place, line) in nibble.places[0].iter().zip(lines) {
+                V::load(line).store(&mut self.lines[place]);
+            }
+            return;
+        }
         let places = nibble.places.as_flattened()[..self.contexts].chunks(WIDTH);
         for (rows, places) in nibble.rows.iter().zip(places) {
             V::transpose(rows.each_ref(), &mut self.closing);

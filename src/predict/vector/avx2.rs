@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Row, Vector, WIDTH};
+use super::{HALF_WIDTH, Row, Vector, WIDTH};
 
 /// Sixteen numbers in two registers. To be used only in code that is compiled for AVX2 and runs where it is present.
 #[derive(Clone, Copy)]
@@ -162,6 +162,31 @@ impl Vector for Avx2 {
             for number in 0..8 {
                 Self([left[number], right[number]]).store(&mut rows[side * 8 + number]);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn transpose_half(lines: [&Row; HALF_WIDTH], rows: &mut [Row; WIDTH]) {
+        for (side, rows) in rows.as_chunks_mut::<HALF_WIDTH>().0.iter_mut().enumerate() {
+            let mut halves = [call!(_mm256_setzero_si256()); HALF_WIDTH];
+            for (half, line) in halves.iter_mut().zip(lines) {
+                *half = Self::load(line).0[side];
+            }
+            for (row, half) in rows.iter_mut().zip(transpose_eight(halves)) {
+                call!(_mm256_store_si256(std::ptr::from_mut(row).cast(), half));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn transpose_back(rows: &[Row; WIDTH], lines: &mut [Row; HALF_WIDTH]) {
+        let mut halves = [[call!(_mm256_setzero_si256()); HALF_WIDTH]; 2];
+        for (half, row) in halves.as_flattened_mut().iter_mut().zip(rows) {
+            *half = Self::load(row).0[0];
+        }
+        let [left, right] = [transpose_eight(halves[0]), transpose_eight(halves[1])];
+        for (number, line) in lines.iter_mut().enumerate() {
+            Self([left[number], right[number]]).store(line);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Row, TABLE, Tables, Vector, WIDTH};
+use super::{Avx2, HALF_WIDTH, Row, TABLE, Tables, Vector, WIDTH};
 
 /// Sixteen numbers in one register. To be used only in code that is compiled for AVX-512 and runs where it is present.
 #[derive(Clone, Copy)]
@@ -160,5 +160,15 @@ impl Vector for Avx512 {
             Self(call!(_mm512_shuffle_i32x4::<0b11_01_11_01>(even_ab, even_cd))).store(&mut rows[8 + number]);
             Self(call!(_mm512_shuffle_i32x4::<0b11_01_11_01>(odd_ab, odd_cd))).store(&mut rows[12 + number]);
         }
+    }
+
+    #[inline(always)]
+    fn transpose_half(lines: [&Row; HALF_WIDTH], rows: &mut [Row; WIDTH]) {
+        Avx2::transpose_half(lines, rows);
+    }
+
+    #[inline(always)]
+    fn transpose_back(rows: &[Row; WIDTH], lines: &mut [Row; HALF_WIDTH]) {
+        Avx2::transpose_back(rows, lines);
     }
 }

@@ -15,6 +15,9 @@ pub use portable::Portable;
 /// Numbers in a vector.
 pub const WIDTH: usize = 16;
 
+/// Half of them.
+pub const HALF_WIDTH: usize = WIDTH / 2;
+
 /// Entries of a table that a vector picks from.
 pub const TABLE: usize = 4096;
 
@@ -110,6 +113,12 @@ pub trait Vector: Copy {
 
     /// Row i of `rows` gets number i of every line.
     fn transpose(lines: [&Row; WIDTH], rows: &mut [Row; WIDTH]);
+
+    /// The same for half as many lines, which go to the first halves of the rows; the others are left as they are.
+    fn transpose_half(lines: [&Row; HALF_WIDTH], rows: &mut [Row; WIDTH]);
+
+    /// The lines that the first halves of `rows` came from.
+    fn transpose_back(rows: &[Row; WIDTH], lines: &mut [Row; HALF_WIDTH]);
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -1,6 +1,6 @@
 //! Plain Rust: the oracle of the others, and good enough for a compiler that knows its processor's vectors.
 
-use super::{Row, Vector, WIDTH};
+use super::{HALF_WIDTH, Row, Vector, WIDTH};
 
 /// Sixteen numbers in plain Rust.
 #[derive(Clone, Copy)]
@@ -97,6 +97,24 @@ impl Vector for Portable {
         for (index, row) in rows.iter_mut().enumerate() {
             for (number, line) in row.0.iter_mut().zip(lines) {
                 *number = line.0[index];
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn transpose_half(lines: [&Row; HALF_WIDTH], rows: &mut [Row; WIDTH]) {
+        for (index, row) in rows.iter_mut().enumerate() {
+            for (number, line) in row.0.iter_mut().zip(lines) {
+                *number = line.0[index];
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn transpose_back(rows: &[Row; WIDTH], lines: &mut [Row; HALF_WIDTH]) {
+        for (index, row) in rows.iter().enumerate() {
+            for (line, number) in lines.iter_mut().zip(row.0) {
+                line.0[index] = number;
             }
         }
     }

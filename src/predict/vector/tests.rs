@@ -30,9 +30,14 @@ fn all<V: Vector>(first: &Row, second: &Row, lines: &[Row; WIDTH]) -> Vec<i32> {
     a.pick(tables).store(&mut picked[1]);
     let mut transposed = [Row::ZERO; WIDTH];
     V::transpose(lines.each_ref(), &mut transposed);
+    let (mut half, mut back) = ([Row::ZERO; WIDTH], [Row::ZERO; HALF_WIDTH]);
+    V::transpose_half(std::array::from_fn(|line| &lines[line]), &mut half);
+    V::transpose_back(&transposed, &mut back);
+    assert_eq!(back, lines[..HALF_WIDTH]);
     rows.into_iter()
         .chain(picked)
         .chain(transposed)
+        .chain(half)
         .flat_map(|row| row.0)
         .chain(V::sums([a, b, a.add(b), b.sub(a)]))
         .collect()
