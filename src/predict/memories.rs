@@ -83,9 +83,12 @@ impl Memories {
         let mut moved = Row::ZERO;
         next(V::load(remembered), byte).store(&mut moved);
         let entries = self.pairs.as_flattened_mut();
-        let Places { places, checks } = places;
-        for ((&place, &check), &moved) in places.iter().zip(checks).zip(&moved.0).take(contexts) {
-            entries[place as usize] = check | moved as u32;
+        let places = places.places.as_chunks::<TOGETHER>().0.iter().zip(places.checks.as_chunks::<TOGETHER>().0);
+        let moved = moved.0.as_chunks::<TOGETHER>().0;
+        for ((places, checks), moved) in places.zip(moved).take(contexts / TOGETHER) {
+            for index in 0..TOGETHER {
+                entries[places[index] as usize] = checks[index] | moved[index] as u32;
+            }
         }
     }
 }

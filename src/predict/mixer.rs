@@ -57,6 +57,8 @@ impl Beginning {
 #[derive(Clone, Default)]
 pub struct Selection {
     sets: [Four<usize>; FOURS],
+    /// The first rows of their weights.
+    places: [Four<usize>; FOURS],
     outputs: [Four<i32>; FOURS],
     last_set: usize,
     last_output: i32,
@@ -121,9 +123,12 @@ impl Mixers {
     /// Selects a set for each mixer of the four of that number.
     #[inline(always)]
     pub fn select(&self, selection: &mut Selection, four: usize, sets: Four<usize>) {
-        for ((selected, start), set) in selection.sets[four].iter_mut().zip(self.starts[four]).zip(sets) {
-            *selected = start + set;
-            prefetch(&self.weights, *selected * self.rows);
+        let starts = &self.starts[four];
+        for mixer in 0..SELECTORS {
+            let set = starts[mixer] + sets[mixer];
+            let place = set * self.rows;
+            (selection.sets[four][mixer], selection.places[four][mixer]) = (set, place);
+            prefetch(&self.weights, place);
         }
     }
 
@@ -136,13 +141,13 @@ impl Mixers {
     /// The log-odds that the selected sets make of `inputs`.
     #[inline(always)]
     pub fn mix<V: Vector>(&self, selection: &mut Selection, inputs: &[Row]) -> i32 {
-        let Selection { sets, outputs, last_set, last_output } = selection;
+        let Selection { places, outputs, last_set, last_output, .. } = selection;
         let mut sum = 0;
-        let fours = sets.iter().zip(outputs).zip(&self.last_weights[*last_set]);
-        for ((sets, outputs), last_weights) in fours.take(self.starts.len()) {
+        let fours = places.iter().zip(outputs).zip(&self.last_weights[*last_set]);
+        for ((places, outputs), last_weights) in fours.take(self.starts.len()) {
             let mut sums = [V::splat(0); SELECTORS];
-            for (sum, set) in sums.iter_mut().zip(sets) {
-                for (weights, inputs) in self.weights[*set * self.rows..][..self.rows].iter().zip(inputs) {
+            for (sum, &place) in sums.iter_mut().zip(places) {
+                for (weights, inputs) in self.weights[place..][..self.rows].iter().zip(inputs) {
                     *sum = sum.add(V::load(weights).mul(V::load(inputs)).shift_right::<8>());
                 }
             }
@@ -175,21 +180,21 @@ impl Mixers {
     /// Moves the selected weights down the gradient of the coding cost of `bit`.
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, selection: &Selection, inputs: &[Row], bit: bool, logistic: &Logistic) {
-        let Selection { sets, outputs, last_set, last_output } = selection;
+        let Selection { sets, places, outputs, last_set, last_output } = selection;
         let last_error = self.last_rates[*last_set].error(bit, *last_output, logistic);
-        let fours = sets.iter().zip(outputs).zip(&mut self.last_weights[*last_set]);
-        for ((sets, outputs), last_weights) in fours.take(self.starts.len()) {
+        let fours = sets.iter().zip(places).zip(outputs).zip(&mut self.last_weights[*last_set]);
+        for (((sets, places), outputs), last_weights) in fours.take(self.starts.len()) {
             let mut moved = *last_weights;
             for (weight, output) in moved.iter_mut().zip(*outputs) {
                 let step = (output * last_error + (1 << 15)) >> 16;
                 *weight = (*weight + step).clamp(-WEIGHT_MAX, WEIGHT_MAX);
             }
             *last_weights = moved;
-            for (&set, &output) in sets.iter().zip(outputs) {
+            for ((&set, &place), &output) in sets.iter().zip(places).zip(outputs) {
                 let error = self.rates[set].error(bit, output, logistic);
                 // To train a row or two in vain is cheaper than to guess wrong whether it would be.
                 if self.rows <= 2 || error.abs() >= ERROR_LEAST {
-                    train::<V>(&mut self.weights[set * self.rows..][..self.rows], inputs, error);
+                    train::<V>(&mut self.weights[place..][..self.rows], inputs, error);
                 }
             }
         }

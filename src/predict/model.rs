@@ -322,9 +322,8 @@ impl Model {
         let logistic = self.logistic;
         let others = self.others(&lane.matches, &lane.outlook, network, partial, bit_index);
         let classes = classes(&lane.matches);
-        let excluded = [lane.excluded, lane.excluded_half.filter(|_| bit_index < 4)];
-        let excluding =
-            excluded.into_iter().flatten().any(|byte| (256 | usize::from(byte)) >> (8 - bit_index) == partial);
+        let begins = |byte: Option<u8>| byte.map_or(0, |byte| 256 | usize::from(byte)) >> (8 - bit_index) == partial;
+        let excluding = begins(lane.excluded) | (bit_index < 4 && begins(lane.excluded_half));
         let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
         let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];

@@ -302,10 +302,14 @@ impl RowTrail {
         let difference = self.order as u64;
         let with_left = mix(self.prefix, self.left(1));
         let [first, second] = &self.guesses;
-        let choices = self.choice_keys().unwrap_or_else(|| {
-            let key = second.key(self.field, self.offset).unwrap_or(mix(5, order(6)));
-            [key, second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size))]
-        });
+        // Not in a closure, so that what nobody wants is not calculated.
+        let choices = match self.choice_keys() {
+            Some(keys) => keys,
+            None => [
+                second.key(self.field, self.offset).unwrap_or(mix(5, order(6))),
+                second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size)),
+            ],
+        };
         // The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
         let [[one, two, three], [further, further_two, _]] =
             [self.clues[0].keys(self.prefix), self.clues[1].keys(self.prefix)];

@@ -132,6 +132,9 @@ impl Outlook {
     /// The log-odds of a one after the bits of `node` (a leading one, then the bits so far), in 1/256 octave, by each guide.
     #[inline(always)]
     pub fn stretch(&self, node: usize) -> [i32; GUIDES] {
+        if !self.is_weighed {
+            return [0; GUIDES];
+        }
         let half = 128 >> node.ilog2();
         let first = node * 2 * half - 256;
         let [start, middle, end] = [first, first + half, first + 2 * half].map(|byte| rank(byte, self.end));
@@ -152,6 +155,9 @@ impl Outlook {
 
     #[inline(always)]
     fn stretch_bytes(&self, first: usize, count: usize) -> [i32; GUIDES] {
+        if !self.is_weighed {
+            return [0; GUIDES];
+        }
         let [start, end] = [first, first + count].map(|byte| rank(byte, self.end));
         self.by_guide(|sums| {
             let weight = sums[end] - sums[start];
@@ -161,10 +167,7 @@ impl Outlook {
 
     #[inline(always)]
     fn by_guide(&self, odds: impl Fn(&[u32; SYMBOLS + 1]) -> i32) -> [i32; GUIDES] {
-        std::array::from_fn(|guide| match self.guides[guide] {
-            Some(_) if self.is_weighed => odds(&self.sums[guide]),
-            _ => 0,
-        })
+        std::array::from_fn(|guide| self.guides[guide].map_or(0, |_| odds(&self.sums[guide])))
     }
 }
 
