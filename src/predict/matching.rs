@@ -100,7 +100,7 @@ impl Match {
         self.class = class(self.length);
     }
 
-    /// The predicted bit's log-odds of a one and the probability's distance from one half in 1/65536, or zeros if
+    /// The predicted bit's log-odds of a one and the probability's distance from one half in 1/4096, or zeros if
     /// nothing is predicted for this bit.
     #[inline(always)]
     pub fn inputs(&self, table: &MatchTable, bit_index: usize, logistic: &Logistic) -> (i32, i32) {
@@ -111,7 +111,7 @@ impl Match {
         let (octaves, distance) = (logistic.stretch(probability), probability as i32 - (1 << 15));
         let sign = i32::from(self.predicted << bit_index) << 24 >> 31;
         // Minus the value where the predicted bit is a zero.
-        ((octaves ^ !sign) - !sign, (distance ^ !sign) - !sign)
+        ((octaves ^ !sign) - !sign, ((distance ^ !sign) - !sign) >> 4)
     }
 
     /// Ends the match unless what it predicts is right so far.

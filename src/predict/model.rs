@@ -384,24 +384,20 @@ impl Model {
         partial: usize,
         bit_index: usize,
     ) -> Row {
-        let mut row = [0; WIDTH];
-        let inputs = &mut row[self.others_start..];
-        for (index, (model, table)) in matches.iter().zip(&self.match_tables).enumerate() {
-            let (octaves, distance) = model.inputs(table, bit_index, self.logistic);
-            inputs[2 * index] = octaves;
-            inputs[2 * index + 1] = distance >> 4;
-        }
+        let said = |index: usize| matches[index].inputs(&self.match_tables[index], bit_index, self.logistic);
+        let [first, second, third] = [said(0), said(1), said(2)];
         let octaves = network.map_or(0, |network| network.stretch(partial));
-        inputs[NETWORK_INPUT] = octaves;
+        let mut inputs = [first.0, first.1, second.0, second.1, third.0, third.1, octaves, 256];
+        let mut row = [0; WIDTH];
         if self.others_start > 0 {
-            inputs[NETWORK_INPUT + 1] = 256;
+            row[FEW..].copy_from_slice(&inputs);
             return Row(row);
         }
-        if network.is_some() {
-            inputs[NETWORK_INPUT + 1] = (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4;
-        }
-        inputs[BIAS_INPUT] = 256;
-        inputs[NUMBER_INPUTS].copy_from_slice(&outlook.stretch(partial));
+        let distance = network.map_or(0, |_| (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4);
+        inputs[NETWORK_INPUT + 1] = distance;
+        row[..BIAS_INPUT].copy_from_slice(&inputs);
+        row[BIAS_INPUT] = 256;
+        row[NUMBER_INPUTS].copy_from_slice(&outlook.stretch(partial));
         Row(row)
     }
 
