@@ -23,7 +23,7 @@ use crate::net::{self, Instructions, Network, Weights};
 use crate::options::{Options, Resources};
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK};
-use crate::predict::{Predictor, Tables};
+use crate::predict::{Effort, Predictor, Tables};
 use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
 
@@ -45,10 +45,11 @@ pub struct Summary {
 
 /// Bytes from the start of a file that show how far it compresses.
 const SAMPLE: usize = 1 << 20;
-/// Bytes that are searched for the structure of the file.
+/// Bytes that are searched for the structure of the file, and those where little is done for a byte.
 const LAYOUT_SAMPLE: usize = 4 << 20;
-/// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes about twice as long with it.
-const WORTHWHILE: u64 = 25;
+const FAST_LAYOUT_SAMPLE: usize = 1 << 20;
+/// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes half as long again with it.
+const WORTHWHILE: u64 = 20;
 
 /// Compresses `source` into `sink`.
 ///
@@ -130,8 +131,10 @@ type Encoded = Vec<Vec<u8>>;
 impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
-        let layout = Layout::detect_on(&source[..source.len().min(LAYOUT_SAMPLE)], options.resources.threads);
-        let plan = Plan::new(options.level, options.network, source).with_lanes_for(&layout);
+        let plan = Plan::new(options.level, options.network, source);
+        let sample = if plan.tables.effort == Effort::Fast { FAST_LAYOUT_SAMPLE } else { LAYOUT_SAMPLE };
+        let layout = Layout::detect_on(&source[..source.len().min(sample)], options.resources.threads);
+        let plan = plan.with_lanes_for(&layout);
         let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,
@@ -170,6 +173,7 @@ impl<'a> Job<'a> {
         let time = begin.elapsed();
         let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
         (self.tables, self.expected) = (planned, expected);
+        plan.network = plan.network.take().map(|network| network.with_width_for(expected));
         self.fit_tables(expected / 2);
         let is_final = self.tables == used && sample.len() == self.source.len() && self.blocks == 1;
         Ok(Sample { length: sample.len(), memory, time, expected, only_block: is_final.then_some(streams) })
@@ -253,7 +257,8 @@ impl<'a> Job<'a> {
     /// Whether the network, as it stands at the probe, may yet save more than it takes of an archive of about `coded` bytes.
     fn may_pay(&self, plan: &NetworkPlan, weights: &Weights, coded: u64) -> Result<bool> {
         let model = Model { lanes: 1, ..self.model(weights, plan) };
-        let probe = Probe { saved: pace::saved_share(self, &model)?, weights: model.section.len() as u64, coded };
+        let (saved, rests) = (pace::saved_share(self, &model)?, !weights.shape.resting.is_empty());
+        let probe = Probe { saved, weights: model.section.len() as u64, rests, coded };
         self.progress.note(&probe.verdict());
         Ok(probe.may_pay())
     }

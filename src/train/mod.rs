@@ -124,6 +124,6 @@ pub fn train(
         return Ok(None);
     }
     let bits = training.bits_per_byte()?;
-    progress.note(&format!("the network alone stands at {bits:.3} bits per byte on a sample"));
+    progress.note(&format!("the network alone stands at {bits:.3} bits for each byte that it predicts, on a sample"));
     training.weights().map(Some)
 }

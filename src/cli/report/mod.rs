@@ -175,7 +175,13 @@ fn parity_name(parity: Parity) -> String {
 fn network(shape: &Shape) -> String {
     let Shape { width, layers, heads, hidden, window, .. } = shape;
     let parameters = grouped(shape.parameters() as u64);
-    format!("{parameters} parameters: width {width}, {layers} layers, {heads} heads, hidden {hidden}, window {window}")
+    let rests = match shape.resting.iter().filter(|&&rests| rests).count() {
+        0 => String::new(),
+        places => format!(", rests at {places} places"),
+    };
+    format!(
+        "{parameters} parameters: width {width}, {layers} layers, {heads} heads, hidden {hidden}, window {window}{rests}"
+    )
 }
 
 fn layout(layout: &Layout) -> String {
