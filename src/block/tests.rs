@@ -1,7 +1,5 @@
 use super::*;
 use crate::net::{Shape, Weights};
-use crate::options::NetworkChoice;
-use crate::plan::Plan;
 use crate::predict::Effort;
 use crate::progress::Silent;
 
@@ -13,9 +11,21 @@ fn rows(count: u64) -> Vec<u8> {
 
 /// A network for `bytes` that nobody trained, and where it rests.
 fn network(bytes: &[u8], resting: impl Fn(usize, usize) -> bool) -> Network {
-    let shape = Plan::new(4, NetworkChoice::Auto, bytes).network.unwrap().shape;
-    let offsets = usize::from(shape.offsets);
-    let resting = (0..shape.places()).map(|place| resting(place / offsets, place % offsets)).collect();
+    let alphabet: Vec<u8> = (0..=255).filter(|byte| bytes.contains(byte)).collect();
+    let (fields, offsets) = (4, 8);
+    let shape = Shape {
+        width: 32,
+        layers: 2,
+        heads: 2,
+        hidden: 64,
+        window: 64,
+        fields,
+        offsets,
+        alphabet,
+        resting: Vec::new(),
+    };
+    let places = (0..shape.places()).map(|place| (place / usize::from(offsets), place % usize::from(offsets)));
+    let resting = places.map(|(field, offset)| resting(field, offset)).collect();
     let mut weights = Weights::zero(&Shape { resting, ..shape });
     let values = |weights: &mut Vec<i8>| {
         weights.iter_mut().enumerate().for_each(|(place, weight)| *weight = (place * 7919 % 61) as i8 - 30);
