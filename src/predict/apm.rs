@@ -2,6 +2,7 @@
 //! symbol estimation).
 
 use super::logistic::{Logistic, STRETCH_MAX};
+use super::slots::prefetch;
 
 /// A probability of 32 bits that moves by 1/2^`rate` of its error, faster while it is new.
 #[derive(Clone, Copy)]
@@ -81,6 +82,17 @@ impl FinalMaps {
     /// Maps of so many contexts.
     pub fn new(contexts: [usize; 2], logistic: &Logistic) -> Self {
         Self(contexts.map(|contexts| Apm::new(contexts, 255, logistic)))
+    }
+
+    /// Asks the memory for the curves of these contexts.
+    #[inline(always)]
+    pub fn prefetch(&self, contexts: [usize; 2]) {
+        for (map, context) in self.0.iter().zip(contexts) {
+            let first = context * COLUMNS;
+            for column in [0, COLUMNS / 2, COLUMNS - 1] {
+                prefetch(&map.cells, first + column);
+            }
+        }
     }
 
     /// The final probability in 1/65536 for the log-odds `octaves`, in one context for each map. `cells` gets what

@@ -202,9 +202,6 @@ impl Model {
                 return Ok(byte);
             }
             partial = self.code_half::<V>(lane, network, code)?;
-            if partial == 1 {
-                self.slots.prefetch(&lane.hashes, 0);
-            }
         }
         let byte = self.code_bits::<V>(partial, lane, network, code)?;
         if let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight {
@@ -222,8 +219,8 @@ impl Model {
             self.slots.close::<V>(&nibbles[1]);
         }
         if let Some(Foresight { memories, bytes, .. }) = &mut self.foresight {
-            if let Some(chosen) = lane.excluded {
-                bytes.update::<V>(expected, chosen == byte, self.logistic);
+            if lane.excluded == Some(byte) {
+                bytes.update::<V>(expected, true, self.logistic);
             }
             bytes.learn::<V>(expected, &lane.voices, byte);
             memories.learn::<V>(&lane.places, &lane.voices[0], self.remembering, byte);
@@ -248,8 +245,9 @@ impl Model {
         code.answer(Decision::Byte(byte), probability, &bytes.evidence(expected, &selectors))
     }
 
-    /// Codes whether the next byte's upper half is the expected one, if one is. Returns what is then known of the byte, below
-    /// a leading 1.
+    /// Learns that the expected byte was wrong, if one was expected, then codes whether the next byte's upper half is the
+    /// expected one, if one is. Returns what is then known of the byte, below a leading 1. The memory is asked for the lines
+    /// of the bits to come as early as they are known.
     #[inline(always)]
     fn code_half<V: Vector>(
         &mut self,
@@ -257,19 +255,25 @@ impl Model {
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<usize> {
-        let Lane {
-            trail, matches, outlook, hashes, voices, trust_place, present: Present { expected_half, .. }, ..
-        } = lane;
-        let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight else { return Ok(1) };
-        let Some(half) = halves.choose::<V>(expected_half, voices, *trust_place) else { return Ok(1) };
-        let partial = 16 | usize::from(half >> 4);
-        self.slots.prefetch(hashes, partial);
+        let Lane { trail, matches, outlook, hashes, voices, trust_place, present, .. } = lane;
+        let Present { expected, expected_half, .. } = present;
+        let Some(Foresight { bytes, halves, .. }) = &mut self.foresight else { return Ok(1) };
+        let half = halves.as_ref().and_then(|halves| halves.choose::<V>(expected_half, voices, *trust_place));
+        let partial = half.map_or(1, |half| 16 | usize::from(half >> 4));
+        self.slots.prefetch(hashes, if partial == 1 { 0 } else { partial });
+        if lane.excluded.is_some() {
+            bytes.update::<V>(expected, false, self.logistic);
+        }
+        let (Some(half), Some(halves)) = (half, halves) else { return Ok(1) };
         let network = network.map_or(0, |network| network.stretch_half(half));
         let guides = outlook.stretch_half(half);
         let classes = classes(matches);
         let selectors = trail.half_selectors(half, classes, lane.excluded.is_some());
         let probability = halves.predict::<V>(expected_half, voices, network, guides, &selectors, self.logistic);
         let right = code.answer(Decision::Half(half), probability, &halves.evidence(expected_half, &selectors))?;
+        if !right {
+            self.slots.prefetch(hashes, 0);
+        }
         halves.update::<V>(expected_half, right, self.logistic);
         if !right {
             lane.excluded_half = Some(half);
@@ -343,8 +347,10 @@ impl Model {
                 own.add(V::load(&others)).store(&mut inputs[0]);
             }
         }
+        let contexts = final_contexts(&lane.trail, partial);
+        self.maps.prefetch(contexts);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
-        self.maps.refine(cells, final_contexts(&lane.trail, partial), octaves, logistic)
+        self.maps.refine(cells, contexts, octaves, logistic)
     }
 
     /// Asks the memory for what comes first of contexts with these hashes, as far as there are so many.
@@ -479,15 +485,16 @@ impl Lane {
         let byte = block[end - 1];
         self.cursor.advance(history);
         self.trail.advance(&self.cursor, history);
-        if let Some(numbers) = &mut model.numbers {
-            numbers.advance(&mut self.outlook, &self.trail, byte);
-        }
         let keys = self.trail.match_keys(history);
         for (table, &key) in model.match_tables.iter().zip(&keys) {
             table.prefetch(key);
         }
         self.trail.contexts(model.contexts, &mut self.hashes);
         model.prefetch(&self.hashes);
+        // While the memory brings what that has asked for.
+        if let Some(numbers) = &mut model.numbers {
+            numbers.advance(&mut self.outlook, &self.trail, byte);
+        }
         for (index, key) in keys.into_iter().enumerate() {
             let found = model.match_tables[index].exchange(key, end);
             self.matches[index].advance(byte, segments, block, || {
