@@ -131,37 +131,32 @@ impl Digits {
         let between = |start: i64, end: i64| up_to(end).saturating_sub(up_to(start));
         let mut weights = [0; SYMBOLS];
         let power = |places: u32| 10i64.pow(places.min(18));
-        let mut add_digits = |first: i64, unit: i64| {
-            let start = self.value.saturating_mul(10);
-            let bound = |digit: i64| start.saturating_add(digit).saturating_mul(unit);
+        // The powers of ten that the next digit may stand for, and the first digit that those above the least may have.
+        let (powers, first_above) = match self.decimals {
+            Some(decimals) => (most.saturating_sub(decimals + 1)..most.saturating_sub(decimals), 0),
+            None if self.count == 0 => (most..most + longest.max(1), 1),
+            None if self.value > 0 => (most..most + longest.saturating_sub(self.count), 0),
+            None => (most..most, 0),
+        };
+        let start = self.value.saturating_mul(10);
+        for places in powers.clone() {
+            let first = if places > powers.start { first_above } else { 0 };
+            let bound = |digit: i64| start.saturating_add(digit).saturating_mul(power(places));
             let mut before = up_to(bound(first));
             for digit in first..10 {
                 let next = up_to(bound(digit + 1));
                 weights[ZERO + digit as usize] += next.saturating_sub(before);
                 before = next;
             }
-        };
+        }
         match self.decimals {
-            Some(decimals) => {
-                let left = most.saturating_sub(decimals);
-                if left > 0 {
-                    add_digits(0, power(left - 1));
-                }
-                if decimals >= least.max(1) {
-                    let exact = self.value.saturating_mul(power(left));
-                    weights[END] = between(exact, exact.saturating_add(1));
-                }
+            Some(decimals) if decimals >= least.max(1) => {
+                let exact = self.value.saturating_mul(power(most.saturating_sub(decimals)));
+                weights[END] = between(exact, exact.saturating_add(1));
             }
+            Some(_) => {}
+            None if self.count == 0 => weights[MINUS] = if self.negative { 0 } else { below(0) },
             None => {
-                if self.count == 0 {
-                    add_digits(0, power(most));
-                    (1..longest).for_each(|further| add_digits(1, power(most + further)));
-                    weights[MINUS] = if self.negative { 0 } else { below(0) };
-                    return weights;
-                }
-                if self.value > 0 {
-                    (0..longest.saturating_sub(self.count)).for_each(|further| add_digits(0, power(most + further)));
-                }
                 let exact = self.value.saturating_mul(power(most));
                 let after = exact.saturating_add(i64::from(least == 0));
                 weights[END] = if least == 0 { between(exact, after) } else { 0 };

@@ -11,7 +11,7 @@ use crate::layout::{Column, Format, RELATIONS, significant};
 use crate::net::logarithm;
 
 use super::experts::{NumberField, Trail, mix};
-use digits::{Digits, END, MINUS, POINT, SYMBOLS, ZERO};
+use digits::{Digits, END, SYMBOLS};
 use histogram::Histogram;
 
 /// Those who say what number to expect.
@@ -46,12 +46,19 @@ pub struct Outlook {
     digits: Digits,
     column: usize,
     guides: [Option<Guide>; GUIDES],
-    /// For the coming byte, by guide: the sums of the weights of the symbols before each, in the order of their bytes.
-    sums: [[u32; SYMBOLS + 1]; GUIDES],
+    /// What may come next, by guide.
+    sums: [Sums; GUIDES],
     /// Whether those are set.
     is_weighed: bool,
     /// The byte that ends the number.
     end: u8,
+}
+
+/// The running sums of what the symbols for a coming byte weigh, in the order of their bytes, that of a number's end left out.
+#[derive(Clone, Default)]
+struct Sums {
+    below: [u32; SYMBOLS],
+    end: u32,
 }
 
 /// A number to expect, and the histogram of how far it was missed.
@@ -122,9 +129,9 @@ impl Numbers {
             let histogram = &self.histograms[guide.histogram];
             let below = |number: i64| histogram.below(number.clamp(-FARTHEST, FARTHEST) - guide.number);
             let Some(weights) = outlook.digits.weights(&column.format, longest.max(1).into(), below) else { return };
-            *sums = sums_in_order(&weights, end);
+            *sums = Sums::of(&weights);
         }
-        (outlook.is_weighed, outlook.end) = (true, end);
+        (outlook.is_weighed, outlook.end) = (outlook.guides.iter().any(Option::is_some), end);
     }
 }
 
@@ -137,8 +144,15 @@ impl Outlook {
         }
         let half = 128 >> node.ilog2();
         let first = node * 2 * half - 256;
-        let [start, middle, end] = [first, first + half, first + 2 * half].map(|byte| rank(byte, self.end));
-        self.by_guide(|sums| odds(sums[end] - sums[middle], sums[middle] - sums[start]))
+        let [start, middle, end] = [first, first + half, first + 2 * half].map(|byte| Rank::of(byte, self.end));
+        let mut said = [0; GUIDES];
+        for (said, (guide, sums)) in said.iter_mut().zip(self.guides.iter().zip(&self.sums)) {
+            if guide.is_some() {
+                let before = sums.below(middle);
+                *said = odds(sums.below(end) - before, before - sums.below(start));
+            }
+        }
+        said
     }
 
     /// The log-odds that `byte` comes, by each guide.
@@ -158,16 +172,15 @@ impl Outlook {
         if !self.is_weighed {
             return [0; GUIDES];
         }
-        let [start, end] = [first, first + count].map(|byte| rank(byte, self.end));
-        self.by_guide(|sums| {
-            let weight = sums[end] - sums[start];
-            odds(weight, sums[SYMBOLS] - weight)
-        })
-    }
-
-    #[inline(always)]
-    fn by_guide(&self, odds: impl Fn(&[u32; SYMBOLS + 1]) -> i32) -> [i32; GUIDES] {
-        std::array::from_fn(|guide| self.guides[guide].map_or(0, |_| odds(&self.sums[guide])))
+        let [start, end] = [first, first + count].map(|byte| Rank::of(byte, self.end));
+        let mut said = [0; GUIDES];
+        for (said, (guide, sums)) in said.iter_mut().zip(self.guides.iter().zip(&self.sums)) {
+            if guide.is_some() {
+                let weight = sums.below(end) - sums.below(start);
+                *said = odds(weight, sums.below[SYMBOLS - 1] + sums.end - weight);
+            }
+        }
+        said
     }
 }
 
@@ -177,31 +190,54 @@ fn odds(ones: u32, zeros: u32) -> i32 {
     (logarithm(ones.max(1)) - logarithm(zeros.max(1))).clamp(-ODDS_MOST, ODDS_MOST)
 }
 
-/// The running sums of the symbols' weights in the order of their bytes, the number's end being the byte `end`. None is
-/// held to be impossible.
-#[inline(always)]
-fn sums_in_order(weights: &[u32; SYMBOLS], end: u8) -> [u32; SYMBOLS + 1] {
-    let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
-    let least = (total >> 12) as u32 + 1;
-    let mut sums = [0; SYMBOLS + 1];
-    let before_end = rank(end.into(), u8::MAX);
-    for (index, symbol) in [MINUS, POINT].into_iter().chain(ZERO..END).enumerate() {
-        sums[1 + index + usize::from(index >= before_end)] = (weights[symbol] >> 1) + least;
+impl Sums {
+    /// The sums of the symbols' `weights`. None is held to be impossible.
+    #[inline(always)]
+    fn of(weights: &[u32; SYMBOLS]) -> Self {
+        let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+        let least = (total >> 12) as u32 + 1;
+        let mut below = [0; SYMBOLS];
+        for (symbol, weight) in weights[..END].iter().enumerate() {
+            below[symbol + 1] = below[symbol] + (weight >> 1) + least;
+        }
+        Self { below, end: (weights[END] >> 1) + least }
     }
-    sums[1 + before_end] = (weights[END] >> 1) + least;
-    for place in 1..=SYMBOLS {
-        sums[place] += sums[place - 1];
+
+    /// The sum of the symbols below a byte.
+    #[inline(always)]
+    fn below(&self, Rank { others, ends }: Rank) -> u32 {
+        self.below[others] + (self.end & ends)
     }
-    sums
 }
 
-/// How many of the symbols' bytes are below `byte`.
-#[inline(always)]
-fn rank(byte: usize, end: u8) -> usize {
-    let digits = byte.saturating_sub(usize::from(b'0')).min(10);
-    let others = [b'-', b'.', end].map(|symbol| usize::from(byte > usize::from(symbol)));
-    digits + others.iter().sum::<usize>()
+/// A byte's place among the symbols'.
+#[derive(Clone, Copy)]
+struct Rank {
+    /// How many are below it, that of the end left out.
+    others: usize,
+    /// All ones if that of the end is.
+    ends: u32,
 }
+
+impl Rank {
+    /// The place of `byte`, up to 256, where `end` ends the number.
+    #[inline(always)]
+    fn of(byte: usize, end: u8) -> Self {
+        Self { others: RANKS[byte].into(), ends: u32::from(byte > usize::from(end)).wrapping_neg() }
+    }
+}
+
+/// How many of the symbols minus, point and digits are below each byte. They are in the order of their bytes.
+const RANKS: [u8; 257] = {
+    let mut ranks = [0; 257];
+    let mut byte = 1;
+    while byte < ranks.len() {
+        let before = (byte - 1) as u8;
+        ranks[byte] = ranks[byte - 1] + matches!(before, b'-' | b'.' | b'0'..=b'9') as u8;
+        byte += 1;
+    }
+    ranks
+};
 
 /// The histogram of what a guide misses: by the expected number's size, unless it is a time.
 fn histogram(field: &NumberField<'_>, guide: usize, number: i64) -> usize {
