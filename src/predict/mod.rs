@@ -248,7 +248,7 @@ impl Predictor {
     /// Only those of `code`.
     pub fn code_byte(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
         match self.build {
-            Build::Portable => self.code_byte_any::<Portable>(lane, network, code),
+            Build::Portable => self.code_byte_portable(lane, network, code),
             // SAFETY: the build was chosen after the processor was found to have its instructions.
             #[cfg(target_arch = "x86_64")]
             Build::Avx2 => unsafe { self.code_byte_avx2(lane, network, code) },
@@ -272,6 +272,17 @@ impl Predictor {
     /// The block's bytes. Those not coded are 0.
     pub fn into_bytes(self) -> Vec<u8> {
         self.block
+    }
+
+    /// Not a part of each caller, of which there are several.
+    #[inline(never)]
+    fn code_byte_portable(
+        &mut self,
+        lane: usize,
+        network: Option<&Distribution>,
+        code: &mut impl Answers,
+    ) -> Result<u8> {
+        self.code_byte_any::<Portable>(lane, network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
