@@ -70,9 +70,12 @@ fn primitives(criterion: &mut Criterion) {
     primitives_of(criterion, "scalar", Scalar);
     #[cfg(target_arch = "x86_64")]
     {
-        use nncz::net::kernels::{avx2::Avx2, avx512::Avx512};
+        use nncz::net::kernels::{avx2::Avx2, avx2::AvxVnni, avx512::Avx512};
         if let Some(kernel) = Avx2::detect() {
             primitives_of(criterion, "avx2", kernel);
+        }
+        if let Some(kernel) = AvxVnni::detect() {
+            primitives_of(criterion, "avxvnni", kernel);
         }
         if let Some(kernel) = Avx512::detect() {
             primitives_of(criterion, "avx512", kernel);

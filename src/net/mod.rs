@@ -29,6 +29,9 @@ pub enum Instructions {
     /// 256-bit integer products of x86-64.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// 256-bit dot products of x86-64 (AVX-VNNI).
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     /// 512-bit dot products of x86-64 (AVX-512 VNNI).
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -44,6 +47,7 @@ impl Instructions {
         #[cfg(target_arch = "x86_64")]
         {
             available.extend(kernels::avx2::Avx2::detect().map(|_| Self::Avx2));
+            available.extend(kernels::avx2::AvxVnni::detect().map(|_| Self::AvxVnni));
             available.extend(kernels::avx512::Avx512::detect().map(|_| Self::Avx512));
         }
         #[cfg(target_arch = "aarch64")]
@@ -71,6 +75,8 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => "avx512",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "neon",
@@ -94,6 +100,8 @@ impl Network {
             Instructions::Scalar => Self::packed(Scalar, weights),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => Self::packed_if(kernels::avx2::Avx2::detect(), weights),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::AvxVnni => Self::packed_if(kernels::avx2::AvxVnni::detect(), weights),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => Self::packed_if(kernels::avx512::Avx512::detect(), weights),
             #[cfg(target_arch = "aarch64")]

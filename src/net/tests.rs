@@ -272,6 +272,9 @@ fn check_kernels<C: Case>(case: &C) -> std::result::Result<(), TestCaseError> {
         if let Some(kernel) = kernels::avx2::Avx2::detect() {
             prop_assert_eq!(&case.run(kernel), &expected);
         }
+        if let Some(kernel) = kernels::avx2::AvxVnni::detect() {
+            prop_assert_eq!(&case.run(kernel), &expected);
+        }
         if let Some(kernel) = kernels::avx512::Avx512::detect() {
             prop_assert_eq!(&case.run(kernel), &expected);
         }

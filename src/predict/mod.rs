@@ -321,7 +321,7 @@ impl Build {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 if Self::has_avx2() && is_x86_feature_detected!("avx512f") => Self::Avx512,
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 if Self::has_avx2() => Self::Avx2,
+            Instructions::Avx2 | Instructions::AvxVnni if Self::has_avx2() => Self::Avx2,
             _ => Self::Portable,
         }
     }

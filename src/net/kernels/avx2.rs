@@ -1,23 +1,30 @@
-//! x86-64 with AVX2. Its byte products saturate at 16 bits, which weights within ±63 cannot reach.
+//! x86-64 with AVX2, and with AVX-VNNI's dot products as well. AVX2's own byte products saturate at 16 bits, which weights within
+//! ±63 cannot reach.
 
 use std::arch::x86_64::*;
 
 use super::super::arithmetic::{EXPONENTIALS, OCTAVES, POWER, Reciprocal, Scale};
 use super::vectors::{Vectors, Work};
 
-/// Proof that the processor has AVX2.
+/// Proof that the processor has AVX2, and AVX-VNNI if `DOTS`.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx2(());
+pub struct Vectors256<const DOTS: bool>(());
 
-impl Avx2 {
+/// AVX2 alone.
+pub type Avx2 = Vectors256<false>;
+/// AVX2 and AVX-VNNI.
+pub type AvxVnni = Vectors256<true>;
+
+impl<const DOTS: bool> Vectors256<DOTS> {
     /// The kernel, if this processor can run it.
     pub fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
+        let dots = !DOTS || is_x86_feature_detected!("avxvnni");
+        (is_x86_feature_detected!("avx2") && dots).then_some(Self(()))
     }
 }
 
 // SAFETY, of all blocks below: `self` proves the instruction set, and each load and store is within an array.
-impl Vectors for Avx2 {
+impl<const DOTS: bool> Vectors for Vectors256<DOTS> {
     type Sums = [__m256i; 2];
     type Unsigned = [__m256i; 2];
     type Signed = [__m256i; 2];
@@ -28,11 +35,15 @@ impl Vectors for Avx2 {
 
     fn enter(self, work: impl Work) {
         #[target_feature(enable = "avx2")]
-        fn enter(vectors: Avx2, work: impl Work) {
-            work.run(vectors);
+        fn enter(work: impl Work) {
+            work.run(Vectors256::<false>(()));
+        }
+        #[target_feature(enable = "avx2,avxvnni")]
+        fn enter_with_dots(work: impl Work) {
+            work.run(Vectors256::<true>(()));
         }
         // SAFETY: as above.
-        unsafe { enter(self, work) }
+        unsafe { if DOTS { enter_with_dots(work) } else { enter(work) } }
     }
 
     #[inline(always)]
@@ -103,6 +114,9 @@ impl Vectors for Avx2 {
         let half = |half: usize| {
             // SAFETY: as above.
             unsafe {
+                if DOTS {
+                    return _mm256_dpbusd_avx_epi32(sums[half], unsigned[half], signed[half]);
+                }
                 let pairs = _mm256_maddubs_epi16(unsigned[half], signed[half]);
                 _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
             }
