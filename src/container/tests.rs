@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a080807028616012c00009a0fe2774dc801003b188f");
+    let mut front = hex("894e4e435a0d0a1a090807028616012c0000a46420984dc80143f0be08");
     front.extend(0..200);
-    front.extend(hex("0372fc79"));
-    let blocks = hex("42000000c2412435c2412435f5bc0126616263420105020102598e6d3b67ba8eeb80a2143c78797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a3165f5592695200000005a434e4e");
-    let table = hex("509a0fe277b902e901910265fb132aa9d9124f62d9124f629e716e01");
+    front.extend(hex("f5c360c7"));
+    let blocks = hex("42000000c2412435c2412435621a1cc1616263420105020102598e6d3b67ba8eeb9d5fa13d78797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31651bdd1f34200000005a434e4e");
+    let table = hex("50a4642098b902e9019102656590f0368f63a5a48f63a5a4255b7164");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }

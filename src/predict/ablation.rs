@@ -38,14 +38,12 @@ impl Part {
     /// The inputs of the last row that it may see; those from `start` on come from no context.
     fn others(self, kind: DecisionKind, start: usize) -> [bool; WIDTH] {
         let matches = if kind == DecisionKind::Bit { 2 * MATCHES } else { MATCHES };
-        let network = if kind == DecisionKind::Bit && start == 0 { 2 } else { 1 };
-        let numbers = kind.number_inputs();
-        let sees = |index: usize| match self {
+        let (network, numbers) = (kind.network_inputs(start > 0), kind.number_inputs());
+        let sees = |index: usize| match index {
+            _ if network.iter().any(|inputs| inputs.contains(&index)) => self == Self::Network,
             _ if numbers.contains(&index) => self.has_contexts(),
-            _ if index >= matches + network => true,
-            Self::Network => index >= matches,
-            Self::Contexts => false,
-            Self::Matches | Self::WithoutNetwork => index < matches,
+            _ if index < matches => matches!(self, Self::Matches | Self::WithoutNetwork),
+            _ => true,
         };
         std::array::from_fn(|lane| lane.checked_sub(start).map_or(self.has_contexts(), sees))
     }

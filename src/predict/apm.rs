@@ -50,28 +50,34 @@ impl Cell {
 const COLUMNS: usize = 33;
 
 /// For each context a curve from incoming to corrected probability, interpolated between its columns.
-struct Apm {
+pub struct Apm {
     cells: Vec<Cell>,
-    limit: u32,
 }
 
 impl Apm {
     /// Curves for `contexts` contexts, at first the identity.
-    fn new(contexts: usize, limit: u32, logistic: &Logistic) -> Self {
+    pub fn new(contexts: usize, logistic: &Logistic) -> Self {
         let curve: Vec<Cell> = (0..COLUMNS as i32)
             .map(|column| Cell::new(logistic.squash(((column - 16) * 256).clamp(-STRETCH_MAX, STRETCH_MAX))))
             .collect();
-        Self { cells: curve.repeat(contexts), limit }
+        Self { cells: curve.repeat(contexts) }
     }
 
-    /// The probability that `context`'s curve gives for the log-odds `octaves`, and the cell to learn from it.
+    /// The probability in 1/65536 that `context`'s curve gives for the log-odds `octaves`, and the cell to learn from it, the one of
+    /// the nearer column.
     #[inline(always)]
-    fn refine(&self, context: usize, octaves: i32) -> (u32, usize) {
+    pub fn refine(&self, context: usize, octaves: i32) -> (u32, usize) {
         let place = (octaves + 4096) as usize;
         let (column, weight) = (place >> 8, (place & 255) as u32);
         let base = context * COLUMNS + column;
         let between = self.cells[base].probability() * (256 - weight) + self.cells[base + 1].probability() * weight;
         (between >> 8, base + usize::from(weight >= 128))
+    }
+
+    /// Moves a cell towards `bit`.
+    #[inline(always)]
+    pub fn update(&mut self, cell: usize, bit: bool) {
+        self.cells[cell].update(bit, COUNT_MAX);
     }
 }
 
@@ -81,7 +87,7 @@ pub struct FinalMaps([Apm; 2]);
 impl FinalMaps {
     /// Maps of so many contexts.
     pub fn new(contexts: [usize; 2], logistic: &Logistic) -> Self {
-        Self(contexts.map(|contexts| Apm::new(contexts, 255, logistic)))
+        Self(contexts.map(|contexts| Apm::new(contexts, logistic)))
     }
 
     /// Asks the memory for the curves of these contexts.
@@ -112,7 +118,7 @@ impl FinalMaps {
     #[inline(always)]
     pub fn update(&mut self, cells: &[usize; 2], bit: bool) {
         for (map, &cell) in self.0.iter_mut().zip(cells) {
-            map.cells[cell].update(bit, map.limit);
+            map.update(cell, bit);
         }
     }
 }

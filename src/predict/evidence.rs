@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::matching::MATCHES;
 use super::mixer::{Mixers, Selection};
-use super::model::{NETWORK_INPUT, NUMBER_INPUTS};
+use super::model::{NETWORK_INPUT, NETWORK_MAP_INPUT, NUMBER_INPUTS};
 use super::numbers::GUIDES;
 use super::slots::CONTEXTS;
 use super::vector::{Row, WIDTH};
@@ -104,6 +104,16 @@ impl Credit {
 }
 
 impl DecisionKind {
+    /// The inputs that come from the network, among those that come from no context; where contexts are `few`, it has but one.
+    #[inline(always)]
+    pub fn network_inputs(self, few: bool) -> [Range<usize>; 2] {
+        let first = if self == Self::Bit { NETWORK_INPUT } else { MATCHES };
+        match self {
+            Self::Bit if !few => [first..first + 2, NETWORK_MAP_INPUT..NETWORK_MAP_INPUT + 1],
+            _ => [first..first + 1, 0..0],
+        }
+    }
+
     /// The inputs of the last row that come from expected numbers.
     #[inline(always)]
     pub fn number_inputs(self) -> Range<usize> {
@@ -130,15 +140,14 @@ impl Evidence<'_> {
             if row < others {
                 return;
             }
-            let (per_match, network) = if self.kind == DecisionKind::Bit { (2, NETWORK_INPUT) } else { (1, MATCHES) };
+            let per_match = if self.kind == DecisionKind::Bit { 2 } else { 1 };
             for number in 0..MATCHES {
                 let shares = &shares[number * per_match..][..per_match];
                 credit.0[CONTEXTS + number] += sign * shares.iter().sum::<i32>();
             }
-            let per_network = if self.others_start > 0 { 1 } else { per_match };
-            for (expert, inputs) in
-                [(Expert::Network, network..network + per_network), (Expert::Numbers, self.kind.number_inputs())]
-            {
+            let [network, mapped] =
+                self.kind.network_inputs(self.others_start > 0).map(|inputs| (Expert::Network, inputs));
+            for (expert, inputs) in [network, mapped, (Expert::Numbers, self.kind.number_inputs())] {
                 credit.0[expert.index()] += sign * shares.iter().take(inputs.end).skip(inputs.start).sum::<i32>();
             }
         });

@@ -6,13 +6,13 @@ use crate::Result;
 use crate::layout::{Cursor, Layout, Position};
 use crate::net::{Distribution, Input};
 
-use super::apm::FinalMaps;
+use super::apm::{Apm, FinalMaps};
 #[cfg(feature = "reports")]
 use super::beginnings::{self, Learned};
 use super::beginnings::{Beginnings, Section};
 use super::evidence::{DecisionKind, Evidence};
 use super::expected::{Expectations, Expected, Voices};
-use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail};
+use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail, mix};
 use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement, classes};
@@ -46,6 +46,8 @@ pub struct Model {
     /// Whether bits have eight mixers, not four.
     eight_mixers: bool,
     mixers: Mixers,
+    /// How far the network has been right.
+    network_map: Apm,
     maps: FinalMaps,
 }
 
@@ -91,6 +93,8 @@ struct Present {
     inputs: [Row; INPUT_ROWS],
     states: StateCells,
     selection: Selection,
+    /// The cell of the network's map, if the network predicts.
+    network_cell: Option<usize>,
     cells: [usize; 2],
 }
 
@@ -103,6 +107,10 @@ pub const NETWORK_INPUT: usize = 2 * MATCHES;
 const BIAS_INPUT: usize = NETWORK_INPUT + 2;
 /// The inputs of what guides to numbers say, among the others.
 pub const NUMBER_INPUTS: Range<usize> = BIAS_INPUT + 1..BIAS_INPUT + 1 + GUIDES;
+/// The input of what the network's map makes of what the network says, behind those.
+pub const NETWORK_MAP_INPUT: usize = NUMBER_INPUTS.end;
+/// Base-2 logarithm of the curves of the network's map.
+const NETWORK_MAP_BITS: u32 = 13;
 
 impl Foresight {
     /// Whether the lines of a byte at `place` are likely to be looked at.
@@ -157,6 +165,7 @@ impl Model {
             others_start,
             eight_mixers,
             mixers,
+            network_map: Apm::new(1 << NETWORK_MAP_BITS, logistic),
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
@@ -324,11 +333,13 @@ impl Model {
         bit_index: usize,
     ) -> u16 {
         let logistic = self.logistic;
-        let others = self.others(&lane.matches, &lane.outlook, network, partial, bit_index);
+        let said = network.map(|network| network.stretch(partial));
+        let (others, network_cell) = self.others(lane, said, partial, bit_index);
         let classes = classes(&lane.matches);
         let begins = |byte: Option<u8>| byte.map_or(0, |byte| 256 | usize::from(byte)) >> (8 - bit_index) == partial;
         let excluding = begins(lane.excluded) | (bit_index < 4 && begins(lane.excluded_half));
         let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
+        lane.present.network_cell = network_cell;
         let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.mixers.select(selection, 0, lane.trail.selectors(partial, bit_index, classes, excluding));
@@ -380,38 +391,38 @@ impl Model {
         }
     }
 
-    /// The inputs that come from no slot: the match models', the network's and the bias.
+    /// The inputs that come from no slot: the match models', those of the log-odds that the network `said`, and the bias. And the
+    /// cell of the network's map, if it is asked.
     #[inline(always)]
-    fn others(
-        &self,
-        matches: &[Match; MATCHES],
-        outlook: &Outlook,
-        network: Option<&Distribution>,
-        partial: usize,
-        bit_index: usize,
-    ) -> Row {
-        let said = |index: usize| matches[index].inputs(&self.match_tables[index], bit_index, self.logistic);
-        let [first, second, third] = [said(0), said(1), said(2)];
-        let octaves = network.map_or(0, |network| network.stretch(partial));
+    fn others(&self, lane: &Lane, said: Option<i32>, partial: usize, bit_index: usize) -> (Row, Option<usize>) {
+        let matched = |index: usize| lane.matches[index].inputs(&self.match_tables[index], bit_index, self.logistic);
+        let [first, second, third] = [matched(0), matched(1), matched(2)];
+        let octaves = said.unwrap_or(0);
         let mut inputs = [first.0, first.1, second.0, second.1, third.0, third.1, octaves, 256];
         let mut row = [0; WIDTH];
         if self.others_start > 0 {
             row[FEW..].copy_from_slice(&inputs);
-            return Row(row);
+            return (Row(row), None);
         }
-        let distance = network.map_or(0, |_| (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4);
+        let distance = said.map_or(0, |octaves| (self.logistic.squash(octaves) as i32 - (1 << 15)) >> 4);
         inputs[NETWORK_INPUT + 1] = distance;
         row[..BIAS_INPUT].copy_from_slice(&inputs);
         row[BIAS_INPUT] = 256;
-        row[NUMBER_INPUTS].copy_from_slice(&outlook.stretch(partial));
-        Row(row)
+        row[NUMBER_INPUTS].copy_from_slice(&lane.outlook.stretch(partial));
+        let Some(octaves) = said else { return (Row(row), None) };
+        let (probability, cell) = self.network_map.refine(network_context(&lane.trail, partial), octaves);
+        row[NETWORK_MAP_INPUT] = self.logistic.stretch(probability);
+        (Row(row), Some(cell))
     }
 
     #[inline(always)]
     fn update<V: Vector>(&mut self, lane: &mut Lane, bit: bool, bit_index: usize) {
-        let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
+        let Present { nibbles, inputs, states, selection, network_cell, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.maps.update(cells, bit);
+        if let Some(cell) = *network_cell {
+            self.network_map.update(cell, bit);
+        }
         self.mixers.update::<V>(selection, &inputs[..self.rows], bit, self.logistic);
         for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
@@ -441,6 +452,12 @@ const FEW_LANES: Row = {
 #[inline(always)]
 fn final_contexts(trail: &Trail, partial: usize) -> [usize; 2] {
     [trail.first_curve(), trail.final_curve()].map(|context| context << 8 | partial)
+}
+
+/// The context of the network's map for a bit.
+#[inline(always)]
+fn network_context(trail: &Trail, partial: usize) -> usize {
+    (mix(trail.final_set() as u64, partial as u64) >> (64 - NETWORK_MAP_BITS)) as usize
 }
 
 impl Lane {
@@ -528,6 +545,7 @@ impl Default for Present {
             inputs: [Row::ZERO; INPUT_ROWS],
             states: [(Row::ZERO, Row::ZERO); GROUPS],
             selection: Selection::default(),
+            network_cell: None,
             cells: [0; 2],
         }
     }
