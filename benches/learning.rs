@@ -53,7 +53,7 @@ fn settings_of(
     layout: &Layout,
     seconds: f64,
 ) -> Result<(Shape, TrainOptions, Budget), Box<dyn std::error::Error>> {
-    let mut recipe = Recipe::default();
+    let mut recipe = Recipe::of(0);
     let mut alphabet: Vec<u8> = (0..=255).filter(|byte| bytes.contains(byte)).collect();
     alphabet.sort_unstable();
     let mut fields = 0;
@@ -95,6 +95,7 @@ fn settings_of(
             "adam_rate" => recipe.adam_rate = value.parse()?,
             "warm_up" => recipe.warm_up = value.parse()?,
             "decay" => recipe.decay = value.parse()?,
+            "weight_decay" => recipe.weight_decay = value.parse()?,
             "rounding" => recipe.rounding = value.parse()?,
             "coarseness" => recipe.coarseness = value.parse()?,
             _ => return Err(format!("unknown setting {name}").into()),

@@ -32,7 +32,7 @@ fn steps(criterion: &mut Criterion) {
         group.sample_size(20);
         for threads in [1, 2] {
             let options =
-                TrainOptions { seed: 1, threads, device: Device::Cpu, recipe: Recipe::default(), checkpoint: None };
+                TrainOptions { seed: 1, threads, device: Device::Cpu, recipe: Recipe::of(0), checkpoint: None };
             let budget = Budget { bytes: u64::MAX, time: None };
             let training = Training::new(FILE, &Layout::Plain, &shape, &budget, &options, &Silent);
             let mut training = training.expect("the shape fits the file");

@@ -146,7 +146,7 @@ fn decoding_memory(job: &Job, network: Option<&NetworkPlan>, blocks: u32) -> u64
 /// Memory to train, and to code a sample now and then to see how large the archive becomes.
 fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     let shape = &network.shape;
-    let positions = (training_options(options).recipe.windows * usize::from(shape.window)) as u64;
+    let positions = (training_options(network, options).recipe.windows * usize::from(shape.window)) as u64;
     let activations = positions * u64::from(shape.width) * u64::from(shape.layers) * TRAINING_ACTIVATION;
     let parameters = shape.parameters() as u64;
     let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);

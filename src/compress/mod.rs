@@ -48,6 +48,8 @@ const SAMPLE: usize = 1 << 20;
 /// Bytes that are searched for the structure of the file, and those where little is done for a byte.
 const LAYOUT_SAMPLE: usize = 4 << 20;
 const FAST_LAYOUT_SAMPLE: usize = 1 << 20;
+/// Bytes that are learned from in a second, more or less.
+const USUAL_SPEED: u64 = 150_000;
 /// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes half as long again with it.
 const WORTHWHILE: u64 = 20;
 
@@ -214,7 +216,7 @@ impl<'a> Job<'a> {
     fn train(&self, plan: &NetworkPlan, options: &Options, sample: Sample) -> Result<Chosen> {
         let budget = self.budget(plan, options)?;
         self.progress.note(&format!("training begins, of a network of {} parameters", plan.shape.parameters()));
-        let training = training_options(options);
+        let training = training_options(plan, options);
         let mut show = |weights: &Weights| {
             let model = self.model(weights, plan);
             self.progress.archive_so_far(pace::archive_with(self, &model, &sample)?);
@@ -391,12 +393,14 @@ impl<'a> Job<'a> {
     }
 }
 
-fn training_options(options: &Options) -> train::TrainOptions {
+fn training_options(plan: &NetworkPlan, options: &Options) -> train::TrainOptions {
+    // Not as measured: a run that goes on from its checkpoint needs the same recipe.
+    let bytes = options.time.map_or(plan.training, |time| time.as_secs().saturating_mul(USUAL_SPEED));
     train::TrainOptions {
         seed: options.seed,
         threads: options.resources.threads.get(),
         device: options.device,
-        recipe: train::Recipe::default(),
+        recipe: train::Recipe::of(bytes),
         checkpoint: options.checkpoint.clone(),
     }
 }

@@ -55,7 +55,7 @@ impl Pace {
     pub fn measure(job: &Job, plan: &NetworkPlan, options: &Options) -> Result<Self> {
         let begin = Instant::now();
         let budget = Budget { bytes: u64::MAX, time: None };
-        let run = crate::train::TrainOptions { checkpoint: None, ..super::training_options(options) };
+        let run = crate::train::TrainOptions { checkpoint: None, ..super::training_options(plan, options) };
         let mut training = Training::new(job.source, &job.layout, &plan.shape, &budget, &run, &Silent)?;
         training.try_steps(STEPS[0])?;
         let begin_of_steps = Instant::now();

@@ -58,7 +58,7 @@ pub struct TrainOptions {
     pub checkpoint: Option<PathBuf>,
 }
 
-/// The rates and sizes of a training run; the default is what was measured to learn fastest on several kinds of files.
+/// The rates and sizes of a training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// Positions in one sequence, as a multiple of the window.
@@ -69,6 +69,9 @@ pub struct Recipe {
     pub muon_rate: f32,
     /// Highest rate of everything else.
     pub adam_rate: f32,
+    /// Part of themselves that hidden matrices lose with a step, relative to their rate. Else they grow all the time, and the
+    /// larger they are the less they come to terms with being rounded.
+    pub weight_decay: f32,
     /// Share of the budget in which the rate rises.
     pub warm_up: f32,
     /// Share of the budget in which the rate falls.
@@ -80,13 +83,20 @@ pub struct Recipe {
     pub coarseness: f32,
 }
 
-impl Default for Recipe {
-    fn default() -> Self {
+impl Recipe {
+    /// What was measured to learn most from so many bytes. Longer runs take larger steps, not as many more.
+    pub fn of(bytes: u64) -> Self {
+        let (sequences, muon_rate, weight_decay) = match bytes >> 20 {
+            0..24 => (8, 0.02, 0.02),
+            24..128 => (16, 0.025, 0.03),
+            _ => (32, 0.03, 0.05),
+        };
         Self {
             windows: 3,
-            sequences: 8,
-            muon_rate: 0.02,
+            sequences,
+            muon_rate,
             adam_rate: 0.012,
+            weight_decay,
             warm_up: 0.02,
             decay: 0.6,
             rounding: 0.15,

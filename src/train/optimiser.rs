@@ -18,6 +18,8 @@ pub struct Rates {
     pub muon: f32,
     /// Of everything that Adam moves.
     pub adam: f32,
+    /// Part of themselves that matrices lose, relative to the rate (Loshchilov and Hutter, 2017).
+    pub decay: f32,
     /// The largest norm of the whole gradient; a longer one is shortened.
     pub clip: f32,
 }
@@ -136,7 +138,7 @@ impl Task<'_> {
                 scratch.orthogonalise(simd, rows.max(columns), rows.min(columns));
                 // An orthogonal matrix of r×c has entries of mean square 1/max(r, c).
                 let rate = rates.muon * (rows.max(columns) as f32 / columns as f32).sqrt();
-                scratch.apply(self.values, rate, [rows, columns]);
+                scratch.apply(self.values, rate, rates.decay, [rows, columns]);
             }
             Kind::Embedding | Kind::Bias | Kind::Output => {
                 adam(self.values, self.gradient, self.first, self.second, scale, rates.adam, steps);
@@ -208,13 +210,14 @@ impl Scratch {
         }
     }
 
-    /// Takes `rate` times the direction from `values`.
-    fn apply(&self, values: &mut [f32], rate: f32, [rows, columns]: [usize; 2]) {
+    /// Takes `rate` times the direction, and `decay` times `rate` of themselves, from `values`.
+    fn apply(&self, values: &mut [f32], rate: f32, decay: f32, [rows, columns]: [usize; 2]) {
         let padded = rows.min(columns).next_multiple_of(16);
         let (row_step, column_step) = if rows >= columns { (padded, 1) } else { (1, padded) };
+        let kept = 1.0 - rate * decay;
         for (row, values) in values.chunks_mut(columns).enumerate() {
             for (column, value) in values.iter_mut().enumerate() {
-                *value -= rate * self.direction[row * row_step + column * column_step];
+                *value = kept * *value - rate * self.direction[row * row_step + column * column_step];
             }
         }
     }
@@ -242,7 +245,7 @@ mod tests {
             scratch.momentum(&mut momentum, &gradient, 1.0, [rows, columns]);
             scratch.orthogonalise(Simd::detect(), rows.max(columns), rows.min(columns));
             let mut values = vec![0.0; rows * columns];
-            scratch.apply(&mut values, -1.0, [rows, columns]);
+            scratch.apply(&mut values, -1.0, 0.0, [rows, columns]);
             let along: f32 = values.iter().zip(&gradient).map(|(a, b)| a * b).sum();
             assert!(along > 0.0);
             let square = values.iter().map(|x| x * x).sum::<f32>() / rows.min(columns) as f32;

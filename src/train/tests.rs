@@ -36,7 +36,7 @@ pub(super) fn batch(shape: &Shape, sequences: usize, length: usize, seed: u64) -
 }
 
 fn options(seed: u64, threads: usize) -> TrainOptions {
-    TrainOptions { seed, threads, device: Device::Cpu, recipe: Recipe::default(), checkpoint: None }
+    TrainOptions { seed, threads, device: Device::Cpu, recipe: Recipe::of(0), checkpoint: None }
 }
 
 #[test]

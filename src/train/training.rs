@@ -153,7 +153,8 @@ impl Training {
         };
         let loss = self.engine.gradient(values, &batch, &mut self.gradient)?;
         let scale = rate(recipe, used as f32);
-        let rates = Rates { muon: recipe.muon_rate * scale, adam: recipe.adam_rate * scale, clip: GRADIENT_CLIP };
+        let (muon, adam) = (recipe.muon_rate * scale, recipe.adam_rate * scale);
+        let rates = Rates { muon, adam, decay: recipe.weight_decay, clip: GRADIENT_CLIP };
         self.optimiser.step(&self.parameters, &mut self.values, &self.gradient, rates);
         self.bytes_seen += batch.positions() as u64;
         Ok(loss)
