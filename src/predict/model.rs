@@ -46,8 +46,8 @@ pub struct Model {
     /// Whether bits have eight mixers, not four.
     eight_mixers: bool,
     mixers: Mixers,
-    /// How far the network has been right.
-    network_map: Apm,
+    /// How far the network has been right, once there is one.
+    network_map: Option<Apm>,
     maps: FinalMaps,
 }
 
@@ -165,7 +165,7 @@ impl Model {
             others_start,
             eight_mixers,
             mixers,
-            network_map: Apm::new(1 << NETWORK_MAP_BITS, logistic),
+            network_map: None,
             maps: FinalMaps::new([1 << 16; 2], logistic),
         }
     }
@@ -197,6 +197,9 @@ impl Model {
         code: &mut impl Answers,
     ) -> Result<u8> {
         (lane.excluded, lane.excluded_half) = (None, None);
+        if network.is_some() && self.network_map.is_none() {
+            self.network_map = Some(Apm::new(1 << NETWORK_MAP_BITS, self.logistic));
+        }
         let mut partial = 1;
         if let Some(foresight) = &self.foresight {
             foresight.memories.recall(&mut lane.places, &mut lane.voices[0], &lane.hashes[..self.remembering]);
@@ -409,8 +412,8 @@ impl Model {
         row[..BIAS_INPUT].copy_from_slice(&inputs);
         row[BIAS_INPUT] = 256;
         row[NUMBER_INPUTS].copy_from_slice(&lane.outlook.stretch(partial));
-        let Some(octaves) = said else { return (Row(row), None) };
-        let (probability, cell) = self.network_map.refine(network_context(&lane.trail, partial), octaves);
+        let (Some(octaves), Some(map)) = (said, &self.network_map) else { return (Row(row), None) };
+        let (probability, cell) = map.refine(network_context(&lane.trail, partial), octaves);
         row[NETWORK_MAP_INPUT] = self.logistic.stretch(probability);
         (Row(row), Some(cell))
     }
@@ -420,8 +423,8 @@ impl Model {
         let Present { nibbles, inputs, states, selection, network_cell, cells, .. } = &mut lane.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.maps.update(cells, bit);
-        if let Some(cell) = *network_cell {
-            self.network_map.update(cell, bit);
+        if let (Some(map), Some(cell)) = (&mut self.network_map, *network_cell) {
+            map.update(cell, bit);
         }
         self.mixers.update::<V>(selection, &inputs[..self.rows], bit, self.logistic);
         for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {

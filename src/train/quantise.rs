@@ -275,6 +275,31 @@ mod tests {
         assert!(weights.embeddings[1].weights[32..].iter().all(|&weight| weight == 0), "rows never used become 0");
     }
 
+    /// A long training lets queries and keys grow, so that products of the largest are far beyond the units of a score.
+    #[test]
+    fn keys_of_sharp_attention_do_not_saturate() {
+        let shape = shape(32, 2, 2, 16);
+        let parameters = Parameters::new(&shape);
+        let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
+        for growth in [1.0, 3.0, 8.0] {
+            let mut values = parameters.initial(&mut Random::new(4));
+            for tensor in parameters.layers.iter().flat_map(|layer| [layer.query, layer.key]) {
+                values[parameters.tensors[tensor].range.clone()].iter_mut().for_each(|value| *value *= growth);
+            }
+            let mut forward = Forward::new(&shape, &parameters, &values);
+            forward.loss(&corpus.spread(SAMPLE[0], SAMPLE[1] * usize::from(shape.window)));
+            let ranges = &forward.ranges;
+            let rounding =
+                Rounding { shape: &shape, parameters: &parameters, values: &values, coarseness: 0.4, ranges };
+            for range in &ranges.layers {
+                let units = rounding.units(range);
+                let largest = |rows: &[f32]| rows.iter().fold(0.0f32, |a, &b| a.max(b));
+                let (query, key) = (units.query * largest(&range.query), units.key * largest(&range.key));
+                assert!((31.5..64.0).contains(&query) && (31.5..128.0).contains(&key), "{growth}: {query}, {key}");
+            }
+        }
+    }
+
     #[test]
     fn weights_that_are_not_finite_are_refused() {
         let shape = shape(16, 1, 1, 16);
