@@ -222,18 +222,35 @@ fn the_cpu_engine_agrees_with_the_model() {
 /// The integer network that the archive carries, stepped as the decoder steps it, against the floats it came from.
 #[test]
 fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
-    let (sample, shape, mut training) = trained();
+    let (sample, shape, mut training) = trained(Recipe::of(0));
     let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
     let floats = training.engine.loss(&training.values, &whole).unwrap() * std::f64::consts::LOG2_E;
     let integers = integer_bits_per_byte(&training.weights().unwrap(), sample);
     assert!(floats < 2.0 && integers < floats + 0.02, "{floats} bits per byte in floats, {integers} in integers");
 }
 
+/// A long training lets queries and keys grow, so that products of the largest are far beyond the units of a score.
+#[test]
+fn sharp_attention_survives_rounding() {
+    let (sample, shape, mut training) = trained(Recipe { weight_decay: 0.0, ..Recipe::of(0) });
+    let parameters = Parameters::new(&shape);
+    for layer in &parameters.layers {
+        for tensor in [layer.query, layer.key] {
+            training.values[parameters.tensors[tensor].range.clone()].iter_mut().for_each(|value| *value *= 8.0);
+        }
+    }
+    let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
+    let floats = Forward::new(&shape, &parameters, &training.values).loss(&whole) * std::f64::consts::LOG2_E;
+    let integers = integer_bits_per_byte(&training.weights().unwrap(), sample);
+    assert!((integers - floats).abs() < 0.1, "{floats} bits per byte in floats, {integers} in integers");
+}
+
 /// A small network that knows the beginning of the file, as plain text, fairly well.
-fn trained() -> (&'static [u8], Shape, Training) {
+fn trained(recipe: Recipe) -> (&'static [u8], Shape, Training) {
     let (sample, shape) = (&FILE[..24_000], shape(32, 2, 2, 32));
     let budget = Budget { bytes: 400_000, time: None };
-    let mut training = Training::new(sample, &Layout::Plain, &shape, &budget, &options(1, 2), &Silent).unwrap();
+    let options = TrainOptions { recipe, ..options(1, 2) };
+    let mut training = Training::new(sample, &Layout::Plain, &shape, &budget, &options, &Silent).unwrap();
     training.run(&mut Watch::none(), &Silent).unwrap();
     (sample, shape, training)
 }
