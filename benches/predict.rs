@@ -29,7 +29,7 @@ fn main() {
 
 fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
     let begin = Instant::now();
-    let layout = Layout::detect(&bytes[..bytes.len().min(4 << 20)]);
+    let layout = Layout::detect(bytes);
     eprintln!("detected in {:?}", begin.elapsed());
     let start = seconds();
     let (coded, decisions) = cost(bytes, &layout, lanes, tables);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::layout::Layout;
+use crate::layout::{Layout, Mark};
 use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
@@ -185,7 +185,8 @@ impl Plan {
 
     /// The same plan for a file of this `layout`.
     pub fn with_lanes_for(mut self, layout: &Layout) -> Self {
-        let has_tables = matches!(layout, Layout::Delimited { schemas, .. } if schemas.len() > 1);
+        let has_tables = matches!(layout, Layout::Delimited { schemas, .. }
+            if schemas.len() > 1 && !matches!(schemas[0].mark, Mark::Shape(_)));
         if let Some(network) = self.network.as_mut().filter(|_| has_tables) {
             network.lanes = LANES_OF_TABLES;
         }
@@ -289,8 +290,12 @@ mod tests {
 
     #[test]
     fn a_dump_of_tables_has_fewer_lanes() {
-        for (tables, expected) in [(0, LANES), (1, LANES), (2, LANES_OF_TABLES)] {
-            let layout = Layout::Delimited { delimiter: b',', quote: None, schemas: vec![Schema::default(); tables] };
+        let (width, shape) = (Mark::Width(3), Mark::Shape(3));
+        for (tables, mark, expected) in
+            [(0, width, LANES), (1, width, LANES), (2, width, LANES_OF_TABLES), (2, shape, LANES)]
+        {
+            let schemas = vec![Schema { mark, columns: Vec::new() }; tables];
+            let layout = Layout::Delimited { delimiter: b',', quote: None, schemas };
             let plan = Plan::new(6, NetworkChoice::Auto, b"a,b\n").with_lanes_for(&layout);
             assert_eq!(plan.network.unwrap().lanes, expected);
         }

@@ -1,7 +1,7 @@
 //! A header may say anything about the columns of a table: the decoder follows it without a panic.
 
 use nncz::container::{BlockHeader, Header, Method, Writer};
-use nncz::layout::{Clue, Column, Format, Layout, Relation, Schema, Source};
+use nncz::layout::{Clue, Column, Format, Layout, Mark, Relation, Schema, Source};
 use nncz::predict::{Effort, Tables};
 use nncz::{ErrorKind, Parity, Resources, Silent, decompress};
 use proptest::prelude::*;
@@ -35,23 +35,30 @@ fn column() -> impl Strategy<Value = Column> {
         (source(), source(), any::<u8>()).prop_map(|(first, second, bits)| Clue::Difference([first, second], bits)),
     ];
     let clues = prop::collection::vec(clue, 0..5);
+    let corrections = prop::collection::vec(clues.clone(), 0..5);
     let alternatives = prop::collection::vec(relation(), 0..10);
-    (format(), any::<u8>(), clues.clone(), clues, relations, alternatives).prop_map(
-        |(format, lead, clues, further_clues, relations, alternatives)| Column {
+    (format(), any::<u8>(), clues.clone(), clues, any::<bool>(), relations, corrections, alternatives).prop_map(
+        |(format, lead, clues, further_clues, clues_to_rests, relations, corrections, alternatives)| Column {
             format,
             lead,
             clues,
             further_clues,
+            clues_to_rests,
             relations,
+            corrections,
             alternatives,
         },
     )
 }
 
 fn schema() -> impl Strategy<Value = Schema> {
-    let heading = prop_oneof![Just(0), any::<u32>()];
+    let mark = prop_oneof![
+        any::<u32>().prop_map(Mark::Heading),
+        (0..4u32).prop_map(Mark::Width),
+        any::<u32>().prop_map(Mark::Shape)
+    ];
     let columns = prop::collection::vec(column(), 0..6);
-    (heading, 0u16..4, columns).prop_map(|(heading, width, columns)| Schema { heading, width, columns })
+    (mark, columns).prop_map(|(mark, columns)| Schema { mark, columns })
 }
 
 fn layout() -> impl Strategy<Value = Layout> {

@@ -17,7 +17,7 @@ use crate::coder::Followed;
 use crate::container::{BlockHeader, Header, Method, Writer, part};
 use crate::decompress::Proof;
 use crate::error::Result;
-use crate::layout::Layout;
+use crate::layout::{self, Layout};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
 use crate::options::{Options, Resources};
@@ -45,9 +45,6 @@ pub struct Summary {
 
 /// Bytes from the start of a file that show how far it compresses.
 const SAMPLE: usize = 1 << 20;
-/// Bytes that are searched for the structure of the file, and those where little is done for a byte.
-const LAYOUT_SAMPLE: usize = 4 << 20;
-const FAST_LAYOUT_SAMPLE: usize = 1 << 20;
 /// Bytes that are learned from in a second, more or less.
 const USUAL_SPEED: u64 = 150_000;
 /// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes half as long again with it.
@@ -134,8 +131,8 @@ impl<'a> Job<'a> {
     /// The file with the plan for it.
     fn new(source: &'a [u8], options: &Options, progress: &'a dyn Progress) -> Result<(Self, Plan)> {
         let plan = Plan::new(options.level, options.network, source);
-        let sample = if plan.tables.effort == Effort::Fast { FAST_LAYOUT_SAMPLE } else { LAYOUT_SAMPLE };
-        let layout = Layout::detect_on(&source[..source.len().min(sample)], options.resources.threads);
+        let sample = if plan.tables.effort == Effort::Fast { layout::SAMPLE / 4 } else { layout::SAMPLE };
+        let layout = Layout::detect_on(source, sample, options.resources.threads);
         let plan = plan.with_lanes_for(&layout);
         let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::layout::{Clue, Schema};
+use crate::layout::{Clue, Mark, Schema};
 use crate::layout::{Column, Format, Relation, Source};
 use crate::options::Parity;
 use crate::predict::Effort;
@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a090807028616012c0000a46420984dc80143f0be08");
+    let mut front = hex("894e4e435a0d0a1a0a0807028616012c0000a7df17734dc801c7ab245b");
     front.extend(0..200);
-    front.extend(hex("f5c360c7"));
-    let blocks = hex("42000000c2412435c2412435621a1cc1616263420105020102598e6d3b67ba8eeb9d5fa13d78797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31651bdd1f34200000005a434e4e");
-    let table = hex("50a4642098b902e9019102656590f0368f63a5a48f63a5a4255b7164");
+    front.extend(hex("ae17b4df"));
+    let blocks = hex("42000000c2412435c24124359af74b33616263420105020102598e6d3b67ba8eebba587f3f78797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31656856240c200000005a434e4e");
+    let table = hex("50a7df1773b902e9019102658612ee4d34f6ea3434f6ea34e82450cb");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
@@ -189,24 +189,26 @@ fn a_layout_is_what_its_description_says() {
         lead: 1,
         clues: vec![Clue::Text(source(true, 300)), Clue::Number(source(false, 2), 3)],
         further_clues: vec![Clue::Difference([source(false, 1), source(true, 0)], 2)],
+        clues_to_rests: true,
         relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))], held: 7 }],
+        corrections: vec![vec![Clue::Text(source(false, 5))]],
         alternatives: vec![Relation::default()],
     };
     let time = Column { format: Format::Time { sample: "12:30:00".to_owned() }, ..Column::default() };
     let layout = Layout::Delimited {
         delimiter: b',',
         quote: Some(b'"'),
-        schemas: vec![Schema { heading: 9, width: 2, columns: vec![number, time] }],
+        schemas: vec![Schema { mark: Mark::Shape(9), columns: vec![number, time] }],
     };
     let described = [
-        &[1, b',', b'"', 1, 9, 2, 2][..],
+        &[1, b',', b'"', 1, 2, 9, 2][..],
         &[
-            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1, 0,
-            0, 0,
+            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1,
+            1, 0, 0, 5, 1, 0, 0, 0,
         ],
         &[2, 8],
         b"12:30:00",
-        &[0, 0, 0, 0, 0],
+        &[0, 0, 0, 0, 0, 0, 0],
     ];
     let serialized = |layout| bincode::Options::serialize(bincode::DefaultOptions::new(), layout).unwrap();
     assert_eq!(serialized(&layout), described.concat());

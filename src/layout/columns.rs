@@ -17,8 +17,13 @@ pub struct Column {
     pub clues: Vec<Clue>,
     /// What tells most of them without the first of those. At most `CLUES`.
     pub further_clues: Vec<Clue>,
+    /// Whether the clues tell what the first relation misses, not the values.
+    pub clues_to_rests: bool,
     /// At most `RELATIONS`.
     pub relations: Vec<Relation>,
+    /// Sets of clues by which what the first relation misses is corrected, or where there is none, nought: by what it has missed
+    /// where they said the same, the later ones by what the earlier ones have left. At most `CORRECTIONS`.
+    pub corrections: Vec<Vec<Clue>>,
     /// Relations of which now one holds, now another, the commonest first. At most `ALTERNATIVES`.
     pub alternatives: Vec<Relation>,
 }
@@ -28,6 +33,9 @@ pub const CLUES: usize = 3;
 
 /// Relations of one column.
 pub const RELATIONS: usize = 2;
+
+/// Corrections of one column.
+pub const CORRECTIONS: usize = 3;
 
 /// Alternatives of one column.
 pub const ALTERNATIVES: usize = 8;
@@ -142,6 +150,11 @@ impl Relation {
             constant if constant < 0 => format!("{text} - {}", -constant),
             constant => format!("{text} + {constant}"),
         }
+    }
+
+    /// Whether nothing of the field's own record is in it.
+    pub fn is_of_the_record_before(&self) -> bool {
+        self.terms.iter().all(|(_, source)| source.above)
     }
 
     /// The predicted value, if all fields have one. `value` gives a field's.

@@ -1,10 +1,12 @@
-//! Which layout a sample follows.
+//! Which layout a file follows.
 
 use std::num::NonZeroUsize;
 
-use super::survey::survey;
+use super::survey::{Piece, survey};
 use super::{Layout, Rows};
 
+/// Pieces of a long file.
+const PIECES: usize = 16;
 /// Lines looked at.
 const LINES: usize = 4096;
 /// Fewest lines that make a table.
@@ -16,7 +18,9 @@ const DELIMITERS: [u8; 5] = *b",\t;|\x01";
 /// What also stands within fields, of prose, logs and times: taken only where none of the others makes a table.
 const INNER_DELIMITERS: [u8; 3] = *b":= ";
 
-pub fn detect(sample: &[u8], threads: NonZeroUsize) -> Layout {
+/// Looks at so many bytes of `source` at most, those at its beginning, and where they are a table, at pieces of all of it.
+pub fn detect(source: &[u8], most: usize, threads: NonZeroUsize) -> Layout {
+    let sample = &source[..source.len().min(most)];
     if is_binary(sample) {
         return Layout::Records { length: record_length(sample) };
     }
@@ -34,9 +38,31 @@ pub fn detect(sample: &[u8], threads: NonZeroUsize) -> Layout {
         false => best_of(&DELIMITERS).or_else(|| best_of(&INNER_DELIMITERS)),
     };
     match best {
-        Some(delimiter) => Layout::Delimited { delimiter, quote, schemas: survey(sample, delimiter, quote, threads) },
+        Some(delimiter) => {
+            Layout::Delimited { delimiter, quote, schemas: survey(&pieces(source, most), delimiter, quote, threads) }
+        }
         None => Layout::Plain,
     }
+}
+
+/// All of `source`, or pieces of it from its beginning to its end that have `most` bytes together: a file may change its nature.
+fn pieces(source: &[u8], most: usize) -> Vec<Piece<'_>> {
+    if source.len() <= most {
+        return vec![Piece { before: &[], text: source }];
+    }
+    let (length, mut before) = (most / PIECES, 0);
+    let mut piece = |number: usize| {
+        let end = number * (source.len() - length) / (PIECES - 1) + length;
+        let start = end - length;
+        let line = match memchr::memchr(b'\n', &source[start..end]) {
+            _ if number == 0 => start,
+            Some(place) => start + place + 1,
+            None => end,
+        };
+        let gap = std::mem::replace(&mut before, end)..line;
+        Piece { before: &source[gap], text: &source[line..end] }
+    };
+    (0..PIECES).map(&mut piece).collect()
 }
 
 /// Whether the lines are JSON objects, whose colons part keys and values.

@@ -6,17 +6,24 @@ use serde::{Deserialize, Serialize};
 
 mod clues;
 mod columns;
+mod corrections;
 mod detect;
 mod ratios;
 mod rows;
 mod schemas;
 mod survey;
 
-pub(crate) use columns::{ALTERNATIVES, CLUES, RELATIONS, TEXT_MAX, leading_bits, parse_time, significant};
+pub(crate) use columns::{
+    ALTERNATIVES, CLUES, CORRECTIONS, RELATIONS, TEXT_MAX, leading_bits, parse_time, significant,
+};
 pub use columns::{Clue, Column, Format, Relation, Source};
+pub(crate) use corrections::Correction;
 pub(crate) use rows::Rows;
-pub use schemas::Schema;
-pub(crate) use schemas::follow;
+pub use schemas::{Mark, Schema};
+pub(crate) use schemas::{Shape, follow};
+
+/// Bytes of a file on which its layout is detected.
+pub const SAMPLE: usize = 16 << 20;
 
 /// The structure that a file's bytes follow, as detected at compression and kept in the header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,14 +75,14 @@ pub(crate) enum Structure {
 }
 
 impl Layout {
-    /// The layout that `sample`, the beginning of a file, seems to follow. A wrong guess costs compression only.
-    pub fn detect(sample: &[u8]) -> Self {
-        Self::detect_on(sample, NonZeroUsize::MIN)
+    /// The layout that the file `source` seems to follow. A wrong guess costs compression only.
+    pub fn detect(source: &[u8]) -> Self {
+        Self::detect_on(source, SAMPLE, NonZeroUsize::MIN)
     }
 
-    /// The same, found by so many threads.
-    pub fn detect_on(sample: &[u8], threads: NonZeroUsize) -> Self {
-        detect::detect(sample, threads)
+    /// The same, found on `sample` bytes at most by so many threads.
+    pub fn detect_on(source: &[u8], sample: usize, threads: NonZeroUsize) -> Self {
+        detect::detect(source, sample, threads)
     }
 
     /// A cursor at the start of a lane.

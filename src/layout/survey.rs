@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use super::Rows;
 use super::clues::Values;
 use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_time};
-use super::schemas::{SCHEMAS, Schema, heading};
+use super::schemas::{Mark, SCHEMAS, Schema, Shape, heading};
 use crate::parallel::in_order;
 
 /// Rows for the search of clues, at most.
@@ -25,14 +25,20 @@ const COLUMNS: usize = 64;
 const SUM_TERMS: usize = 8;
 const FIT_TERMS: usize = 3;
 
-/// What `sample` shows of the tables and their columns.
-pub fn survey(sample: &[u8], delimiter: u8, quote: Option<u8>, threads: NonZeroUsize) -> Vec<Schema> {
-    let tables = tables(records(sample, delimiter, quote));
+/// A piece of a file, from the beginning of a line on.
+pub struct Piece<'a> {
+    /// What stands between the piece before and this one.
+    pub before: &'a [u8],
+    pub text: &'a [u8],
+}
+
+/// What `pieces` of a file show of its tables and their columns.
+pub fn survey(pieces: &[Piece], delimiter: u8, quote: Option<u8>, threads: NonZeroUsize) -> Vec<Schema> {
+    let records: Vec<Vec<Record>> = pieces.iter().map(|piece| records(piece.text, delimiter, quote)).collect();
+    let headings = headings(pieces, &records);
+    let tables = tables(records.into_iter().flatten().collect(), &headings);
     let share = tables.len();
-    let schema = |(heading, table): (u32, Table)| {
-        let width = table.width as u16;
-        Schema { heading, width, columns: columns(&table, share, threads) }
-    };
+    let schema = |(mark, table): (Mark, Table)| Schema { mark, columns: columns(&table, share, threads) };
     tables.into_iter().map(schema).collect()
 }
 
@@ -41,14 +47,18 @@ fn columns(table: &Table, share: usize, threads: NonZeroUsize) -> Vec<Column> {
     let plain: Vec<Column> = (0..table.width).map(|field| table.describe(field)).collect();
     let (values, numbers) = (Values::new(table, &plain), Numbers::new(table, &plain));
     let column = |field: usize| {
-        let [clues, further_clues] = values.clues(field, share);
         let mut relations = numbers.relations(&plain, field);
         let mut alternatives = numbers.alternatives(&plain, field, &relations);
         relations
             .iter_mut()
             .chain(&mut alternatives)
             .for_each(|relation| relation.held = numbers.held(relation, field));
-        Ok(Column { clues, further_clues, relations, alternatives, ..plain[field].clone() })
+        let known = relations.first().filter(|relation| relation.held >= MOSTLY && !relation.is_of_the_record_before());
+        let [clues, further_clues] = values.clues(field, known, share);
+        let clues_to_rests = known.is_some();
+        let column = Column { clues, further_clues, clues_to_rests, relations, alternatives, ..plain[field].clone() };
+        let corrections = values.corrections(&column, field, share, |saved| numbers.pays(saved));
+        Ok(Column { corrections, ..column })
     };
     let mut columns = Vec::new();
     let all = in_order(table.width, threads, column, |_, column| {
@@ -62,38 +72,36 @@ fn columns(table: &Table, share: usize, threads: NonZeroUsize) -> Vec<Column> {
 /// A record's fields.
 type Record<'a> = Vec<&'a [u8]>;
 
-/// The records of `sample` but the last, which may be cut off.
-fn records(sample: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Record<'_>> {
+/// The records of `piece` but the last, which may be cut off.
+fn records(piece: &[u8], delimiter: u8, quote: Option<u8>) -> Vec<Record<'_>> {
     let (mut cursor, mut records) = (Rows::new(delimiter, quote), Vec::new());
-    for length in 1..=sample.len() {
-        cursor.advance(&sample[..length]);
-        if sample[length - 1] == b'\n' {
-            records.push(cursor.previous().iter().map(|span| &sample[span.start..span.end]).collect::<Record>());
+    for length in 1..=piece.len() {
+        cursor.advance(&piece[..length]);
+        if piece[length - 1] == b'\n' {
+            records.push(cursor.previous().iter().map(|span| &piece[span.start..span.end]).collect::<Record>());
         }
     }
     records
 }
 
-/// The tables that are long enough to say anything, the longest first, each with its heading.
-fn tables(mut records: Vec<Record<'_>>) -> Vec<(u32, Table<'_>)> {
-    let headings: Vec<Option<u32>> = records
-        .iter()
-        .scan(None, |current, record| {
-            *current = record.first().and_then(|field| heading(field)).or(*current);
-            Some(*current)
-        })
-        .collect();
-    let mut tables = parted(&mut records, &headings);
+/// The tables that are long enough to say anything, the longest first, each with its mark; `headings` are those that the
+/// records stand under.
+fn tables<'a>(mut records: Vec<Record<'a>>, headings: &[Option<u32>]) -> Vec<(Mark, Table<'a>)> {
+    let mut tables = parted(&mut records, headings, Mark::Heading);
     if tables.is_empty() {
         // The first record may name the columns.
         records.drain(..records.len().min(1));
+        let shapes: Vec<Option<u32>> = records.iter().map(|record| Some(shape(record))).collect();
         let widths: Vec<Option<u32>> = records.iter().map(|record| Some(record.len() as u32)).collect();
-        if come_in_runs(&widths) {
-            tables = parted(&mut records, &widths).into_iter().map(|(_, table)| (0, table)).collect();
+        if come_in_runs(&shapes) {
+            tables = parted(&mut records, &shapes, Mark::Shape);
+        } else if come_in_runs(&widths) {
+            tables = parted(&mut records, &widths, Mark::Width);
         }
     }
     if tables.is_empty() {
-        tables = vec![(0, Table::new(records))];
+        let table = Table::new(records);
+        tables = vec![(Mark::Width(table.width as u32), table)];
     }
     tables.retain(|(_, table)| table.rows.len() >= ROWS_LEAST);
     tables.sort_by_key(|(_, table)| std::cmp::Reverse(table.rows.len()));
@@ -101,8 +109,27 @@ fn tables(mut records: Vec<Record<'_>>) -> Vec<(u32, Table<'_>)> {
     tables
 }
 
+/// The heading that each of the `pieces`' records stands under, if there is one.
+fn headings(pieces: &[Piece], records: &[Vec<Record>]) -> Vec<Option<u32>> {
+    let of = |record: &Record| record.first().and_then(|field| heading(field));
+    let any = records.first().is_some_and(|records| records.iter().any(|record| of(record).is_some()));
+    let (mut headings, mut current) = (Vec::new(), None);
+    for (piece, records) in pieces.iter().zip(records).take_while(|_| any) {
+        current = piece.before.rsplit(|&byte| byte == b'\n').find_map(heading).or(current);
+        headings.extend(records.iter().map(|record| {
+            current = of(record).or(current);
+            current
+        }));
+    }
+    headings
+}
+
 /// The records of each key that enough of them have; where that is only one key or none, nothing is parted.
-fn parted<'a>(records: &mut Vec<Record<'a>>, keys: &[Option<u32>]) -> Vec<(u32, Table<'a>)> {
+fn parted<'a>(
+    records: &mut Vec<Record<'a>>,
+    keys: &[Option<u32>],
+    mark: impl Fn(u32) -> Mark,
+) -> Vec<(Mark, Table<'a>)> {
     let mut groups: BTreeMap<u32, Vec<Record>> = frequent(keys).into_iter().map(|key| (key, Vec::new())).collect();
     if groups.len() < 2 {
         return Vec::new();
@@ -112,7 +139,7 @@ fn parted<'a>(records: &mut Vec<Record<'a>>, keys: &[Option<u32>]) -> Vec<(u32, 
             rows.push(record);
         }
     }
-    groups.into_iter().map(|(key, rows)| (key, Table::new(rows))).collect()
+    groups.into_iter().map(|(key, rows)| (mark(key), Table::new(rows))).collect()
 }
 
 /// The keys of records that make a table.
@@ -122,15 +149,21 @@ fn frequent(keys: &[Option<u32>]) -> BTreeSet<u32> {
     counts.into_iter().filter(|&(_, count)| count >= TABLE_ROWS_LEAST).map(|(key, _)| key).collect()
 }
 
-/// Whether the frequent keys come in long runs.
+/// Whether the frequent keys are those of nearly all records, and come in long runs.
 fn come_in_runs(keys: &[Option<u32>]) -> bool {
     let frequent = frequent(keys);
+    let all = keys.len();
     let keys: Vec<u32> = keys.iter().flatten().copied().filter(|key| frequent.contains(key)).collect();
     let changes = keys.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    changes * RUN <= keys.len()
+    changes * RUN <= keys.len() && keys.len() * 10 >= all * 9
 }
 
-/// Records of one width in a row, on average, that make a table.
+/// Which of the record's fields are empty.
+fn shape(record: &Record) -> u32 {
+    record.iter().fold(Shape::default(), |shape, field| shape.after(field.is_empty())).hash()
+}
+
+/// Records of one mark in a row, on average, that make a table.
 const RUN: usize = 20;
 
 /// The rows of one table.
@@ -215,41 +248,37 @@ pub fn sources(width: usize, field: usize) -> Vec<Source> {
     here.chain((0..width).map(|field| Source { above: true, field: field as u16 })).collect()
 }
 
-/// How often each key was seen.
-pub struct Counts(Keyed<u32>);
+/// Something for each key, in an open-addressed table that has room for all.
+pub struct Keyed<T>(Vec<(u64, Option<T>)>);
 
-/// Something for each key.
-pub type Keyed<T> = HashMap<u64, T, std::hash::BuildHasherDefault<KeyHasher>>;
-
-impl Counts {
-    pub fn new() -> Self {
-        Self(Keyed::default())
+impl<T: Copy + Default> Keyed<T> {
+    /// For so many keys.
+    pub fn new(keys: usize) -> Self {
+        Self(vec![(0, None); (keys * 2).next_power_of_two()])
     }
 
-    /// The count before.
-    pub fn increment(&mut self, key: u64) -> u64 {
-        let count = self.0.entry(key).or_insert(0);
-        *count += 1;
-        u64::from(*count - 1)
+    /// What is there for `key`.
+    pub fn entry(&mut self, key: u64) -> &mut T {
+        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut place = (hash ^ hash >> 32) as usize & (self.0.len() - 1);
+        while matches!(self.0[place], (known, Some(_)) if known != key) {
+            place = (place + 1) & (self.0.len() - 1);
+        }
+        let (known, entry) = &mut self.0[place];
+        *known = key;
+        entry.get_or_insert_default()
     }
 }
 
-/// Spreads whole 64-bit keys.
-#[derive(Default)]
-pub struct KeyHasher(u64);
+/// How often each key was seen.
+pub type Counts = Keyed<u32>;
 
-impl std::hash::Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        let product = (self.0.rotate_left(25) ^ key).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = product ^ product >> 32;
+impl Counts {
+    /// The count before.
+    pub fn increment(&mut self, key: u64) -> u64 {
+        let count = self.entry(key);
+        *count += 1;
+        u64::from(*count - 1)
     }
 }
 
@@ -463,6 +492,8 @@ fn bounded(mut values: Vec<Option<i64>>) -> Vec<Option<i64>> {
 
 /// Percents of the rows from which on a sum needs no fit beside it.
 const CERTAIN: u8 = 75;
+/// Percents of the rows from which on clues are sought to what a relation misses.
+const MOSTLY: u8 = 50;
 /// Bits that a relation takes in the header.
 const RELATION_COST: u64 = 320;
 
@@ -487,7 +518,7 @@ fn subtract(rest: &[Option<i64>], values: &[Option<i64>], sign: i64) -> Vec<Opti
 
 /// Bits, times 256, to code `rest`, learning its commoner values on the way.
 fn rest_cost(rest: &[Option<i64>]) -> u64 {
-    let (mut counts, mut cost) = (Counts::new(), 0);
+    let (mut counts, mut cost) = (Counts::new(rest.len()), 0);
     for (total, value) in rest.iter().enumerate() {
         cost += log2(total as u64 + 2);
         match *value {

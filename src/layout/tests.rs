@@ -87,27 +87,101 @@ fn the_tables_of_a_dump_are_told_apart_by_their_statements() {
     let schemas = schemas(&dump);
     let [trip, fare] = ["trip", "fare"].map(|name| {
         let heading = schemas::heading(format!("insert into {name} VALUES (1").as_bytes()).unwrap();
-        schemas.iter().position(|schema| schema.heading == heading).unwrap()
+        schemas.iter().position(|schema| schema.mark == Mark::Heading(heading)).unwrap()
     });
     assert_eq!((schemas.len(), trip != fare), (2, true));
-    assert_eq!(follow(&schemas, 0, b"INSERT INTO fare VALUES (1", 6), fare);
-    assert_eq!(follow(&schemas, fare, b"(2", 6), fare);
-    assert_eq!(follow(&schemas, fare, b"INSERT INTO trip VALUES (1", 6), trip);
-    let unknown = follow(&schemas, trip, b"COPY other (a", 6);
+    let follow = |current, first_field: &[u8]| follow(&schemas, current, first_field, 6, Shape::default());
+    assert_eq!(follow(0, b"INSERT INTO fare VALUES (1"), fare);
+    assert_eq!(follow(fare, b"(2"), fare);
+    assert_eq!(follow(fare, b"INSERT INTO trip VALUES (1"), trip);
+    let unknown = follow(trip, b"COPY other (a");
     assert!(schemas.get(unknown).is_none());
-    assert_eq!(follow(&schemas, unknown, b"INSERT INTO trip(a", 6), trip);
+    assert_eq!(follow(unknown, b"INSERT INTO trip(a"), trip);
     assert!(matches!(schemas[trip].columns[1].format, Format::Time { .. }));
     assert!(matches!(schemas[fare].columns[1].format, Format::Number { .. }));
 }
 
 #[test]
 fn tables_without_statements_are_told_apart_by_their_width() {
-    let narrow = (0..500u64).map(|row| format!("{row},{}\n", noise(row) % 1000));
-    let wide = (0..600u64).map(|row| format!("{row},{},x,{}\n", noise(row) % 7, noise(row + 1) % 9));
+    // Any field may be empty, so that nothing else tells them apart.
+    let any = |row: u64| if noise(row).is_multiple_of(3) { String::new() } else { (noise(row) % 1000).to_string() };
+    let narrow = (0..900u64).map(|row| format!("{row},{}\n", any(row)));
+    let wide = (0..2000u64).map(|row| format!("{row},{},x,{}\n", any(row), any(row + 9000)));
     let schemas = schemas(narrow.chain(wide).collect::<String>().as_bytes());
-    assert_eq!(schemas.iter().map(|schema| (schema.heading, schema.width)).collect::<Vec<_>>(), [(0, 4), (0, 2)]);
-    assert_eq!(follow(&schemas, 0, b"1", 2), 1);
-    assert_eq!(follow(&schemas, 1, b"1", 9), 1);
+    assert_eq!(schemas.iter().map(|schema| schema.mark).collect::<Vec<_>>(), [Mark::Width(4), Mark::Width(2)]);
+    assert_eq!(follow(&schemas, 0, b"1", 2, Shape::default()), 1);
+    assert_eq!(follow(&schemas, 1, b"1", 9, Shape::default()), 1);
+}
+
+#[test]
+fn records_of_two_kinds_are_told_apart_by_their_empty_fields() {
+    // Of one kind the last field is the sum of the first two, of the other their difference.
+    let of = |row: u64| (500 + noise(row) % 300, noise(row + 9000) % 20);
+    let sum = |row: u64| format!("{0},{1},,{2}\n", of(row).0, of(row).1, of(row).0 + of(row).1);
+    let difference = |row: u64| format!("{0},{1},x,{2}\n", of(row).0, of(row).1, of(row).0 - of(row).1);
+    let rows: String = (0..4000).map(|row| if row / 500 % 2 == 0 { sum(row) } else { difference(row) }).collect();
+    let schemas = schemas(rows.as_bytes());
+    let held: Vec<u8> = schemas.iter().map(|schema| schema.columns[3].relations[0].held).collect();
+    assert_eq!(held, [100, 100]);
+    let shape = [false, false, true, false].into_iter().fold(Shape::default(), Shape::after);
+    let of_sums = schemas.iter().position(|schema| schema.mark == Mark::Shape(shape.hash())).unwrap();
+    assert_eq!(follow(&schemas, 1 - of_sums, b"1", 4, shape), of_sums);
+    assert_eq!(follow(&schemas, of_sums, b"1", 4, Shape::default()), of_sums, "a shape that is not known");
+}
+
+#[test]
+fn what_a_long_file_comes_to_is_looked_at() {
+    let row = |row: u64| {
+        let (first, second) = (500 + noise(row) % 300, noise(row + 9000) % 20);
+        format!("{first},{second},{}\n", if row < 400 { first + second } else { first - second })
+    };
+    let rows: String = (0..4000).map(row).collect();
+    let held = |sample: usize| match Layout::detect_on(rows.as_bytes(), sample, NonZeroUsize::MIN) {
+        Layout::Delimited { schemas, .. } => schemas[0].columns[2].relations[0].held,
+        other => panic!("{other:?}"),
+    };
+    assert!((85..95).contains(&held(rows.len())));
+    // In the first twelfth all are sums.
+    assert!((85..95).contains(&held(rows.len() / 12)));
+}
+
+#[test]
+fn a_piece_of_a_dump_stands_under_the_last_statement_before_it() {
+    let table = |name: &str, rows: u64, wide: bool| {
+        let row = |row: u64| if wide { format!("{row}\t{}\tx\n", row * 2) } else { format!("{row}\t{}\n", row * 7) };
+        format!("COPY {name} (a, b) FROM stdin;\n{}\\.\n", (0..rows).map(row).collect::<String>())
+    };
+    let dump = [table("small", 3000, true), table("large", 60_000, false)].concat();
+    let Layout::Delimited { schemas, .. } = Layout::detect_on(dump.as_bytes(), dump.len() / 4, NonZeroUsize::MIN)
+    else {
+        panic!("a table")
+    };
+    let [large, small] =
+        ["COPY large ", "COPY small "].map(|statement| Mark::Heading(schemas::heading(statement.as_bytes()).unwrap()));
+    assert_eq!(schemas.iter().map(|schema| schema.mark).collect::<Vec<_>>(), [large, small]);
+}
+
+#[test]
+fn what_a_place_usually_adds_is_found() {
+    // What something costs is told by its size and, for the rest, by the place.
+    let rows = (0..6000u64).map(|row| {
+        let (size, place) = (noise(row) % 5000, noise(row + 9000) % 40);
+        format!("p{place},{size},{}\n", 3 * size + noise(place + 90_000) % 30_000 + noise(row + 50_000) % 60)
+    });
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[2].clone();
+    assert_eq!(column.corrections[0], [Clue::Text(Source { above: false, field: 0 })], "{column:?}");
+}
+
+#[test]
+fn clues_are_sought_to_what_a_relation_misses() {
+    // A sum, at two of nine places with a fee.
+    let rows = (0..4000u64).map(|row| {
+        let (fare, tip, place) = (noise(row) % 900, noise(row + 9000) % 90, noise(row + 20_000) % 9);
+        format!("{place},{fare},{tip},{}\n", fare + tip + if place > 6 { 275 } else { 0 })
+    });
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[3].clone();
+    let place = Clue::Text(Source { above: false, field: 0 });
+    assert_eq!((column.clues_to_rests, &column.clues[..1]), (true, &[place][..]), "{column:?}");
 }
 
 #[test]

@@ -201,7 +201,8 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         for ((slots, heard), inputs) in slots[..=last].iter().zip(&self.heard).zip(&mut *inputs) {
             slots::stretch(V::load(slots)).and(V::load(heard)).store(inputs);
         }
-        inputs[last].0[others..others + 2 + GUIDES].copy_from_slice(&[network, 256, guides[0], guides[1]]);
+        inputs[last].0[others..others + 2].copy_from_slice(&[network, 256]);
+        inputs[last].0[others + 2..others + 2 + GUIDES].copy_from_slice(&guides);
         let [agreeing, ..] = V::sums([agreeing, V::splat(0), V::splat(0), V::splat(0)]);
         let doubt = usize::BITS - usize::from(u16::MAX - *chance).leading_zeros();
         let agreement = agreeing as usize * 4 + (11 - (doubt as usize).clamp(8, 11));

@@ -59,6 +59,12 @@ impl Guess {
         self.length > 0 && self.difference == 0
     }
 
+    /// The byte that is predicted for `offset`, if the field so far agrees, else 0.
+    #[inline(always)]
+    pub fn agreeing(&self, offset: usize) -> u8 {
+        if self.agrees() { self.expected(offset) } else { 0 }
+    }
+
     /// How far the prediction has held, `partial` being the first `bit_index` bits of the byte at `offset` below a leading 1.
     #[inline(always)]
     pub fn class(&self, offset: usize, partial: usize, bit_index: usize) -> GuessClass {

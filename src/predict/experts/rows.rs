@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::layout::{
-    ALTERNATIVES, CLUES, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Source, follow, significant,
+    ALTERNATIVES, CLUES, CORRECTIONS, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Shape, Source, follow,
+    significant,
 };
 
 use crate::net::Foretold;
@@ -23,10 +24,14 @@ pub struct RowTrail {
     schemas: Arc<[Schema]>,
     /// The table that the record is held to belong to.
     schema: usize,
+    /// The record's shape so far.
+    shape: Shape,
     /// The numbers of finished fields, where they have one.
     numbers: Finished<Option<i64>>,
     /// What the clues to the field's column say, and the further ones.
     clues: [Said; 2],
+    /// Whether those tell what the first relation misses.
+    clues_to_rests: bool,
     /// What the column's relations say of this field.
     guesses: [Guess; RELATIONS],
     /// What those relations say of which now one holds, now another.
@@ -58,6 +63,9 @@ pub struct NumberField<'a> {
     pub column: &'a Column,
     /// What relations expect, or else the value above.
     pub expected: [Option<i64>; RELATIONS],
+    /// What the column's corrections start from, and the hashes of what their clues say.
+    pub base: Option<i64>,
+    pub corrections: [Option<u64>; CORRECTIONS],
 }
 
 /// Something of each of the record's finished fields, and of the previous record's.
@@ -131,11 +139,13 @@ impl RowTrail {
         let column = self.column(self.field).filter(|column| column.format != Format::Text);
         let number = column.and_then(|column| column.parse(&history[ended.start..ended.end]));
         self.numbers.here.push(number);
+        self.shape = self.shape.after(ended.start == ended.end);
         if rows.field() == 0 {
             if let Some(first) = rows.previous().first() {
                 let first_field = &history[first.start..first.end];
-                self.schema = follow(&self.schemas, self.schema, first_field, rows.previous().len());
+                self.schema = follow(&self.schemas, self.schema, first_field, rows.previous().len(), self.shape);
             }
+            self.shape = Shape::default();
             self.values.end_record();
             self.numbers.end_record();
             self.equal = 0;
@@ -153,6 +163,7 @@ impl RowTrail {
         self.guesses = [Guess::default(); RELATIONS];
         self.choices = 0;
         self.clues = [Said::default(); 2];
+        self.clues_to_rests = false;
         let schemas = Arc::clone(&self.schemas);
         let Some(column) = schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else { return };
         for (said, clues) in self.clues.iter_mut().zip([&column.clues, &column.further_clues]) {
@@ -160,6 +171,7 @@ impl RowTrail {
                 said.push(clue_said(clue, &self.values, &self.numbers));
             }
         }
+        self.clues_to_rests = column.clues_to_rests;
         let number = |source: Source| self.numbers.get(source).flatten();
         for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
             if let Some(value) = relation.predict(number) {
@@ -204,7 +216,13 @@ impl RowTrail {
         let [first, second] = self.guesses.each_ref().map(Guess::value);
         let number = self.schema << 10 | self.field;
         let expected = [first.or(above), second.or(above.filter(|_| first.is_some()))];
-        Some(NumberField { number, column, expected })
+        let base = if column.relations.is_empty() { Some(0) } else { first };
+        let mut corrections = [None; CORRECTIONS];
+        for (index, (hash, clues)) in corrections.iter_mut().zip(&column.corrections).enumerate() {
+            let said = |hash, &clue| mix(hash, clue_said(clue, &self.values, &self.numbers));
+            *hash = Some(clues.iter().take(CLUES).fold(mix(number as u64, index as u64), said));
+        }
+        Some(NumberField { number, column, expected, base, corrections })
     }
 
     /// The hash of a field's value, 0 if there is none.
@@ -221,7 +239,7 @@ impl RowTrail {
         }
         let (mut all, mut first) = (0, 0);
         for (index, guess) in self.alternatives[..self.choices].iter().enumerate().rev() {
-            let expected = if guess.agrees() { guess.expected(self.offset) } else { 0 };
+            let expected = guess.agreeing(self.offset);
             all = all << 8 | u64::from(expected);
             if guess.agrees() {
                 first =
@@ -310,9 +328,14 @@ impl RowTrail {
                 second.size().map_or(mix(field, order(3)), |size| mix(self.prefix, size)),
             ],
         };
-        // The hashes of the field so far and the first one, two and three clues to its column, as far as there are so many.
-        let [[one, two, three], [further, further_two, _]] =
-            [self.clues[0].keys(self.prefix), self.clues[1].keys(self.prefix)];
+        // The hashes of the field so far, or of how far its relations hold, and the first one, two and three clues to its column,
+        // as far as there are so many.
+        let first_key = first.key(self.field, self.offset);
+        let so_far = match first_key {
+            Some(key) if self.clues_to_rests => mix(key, second.agreeing(self.offset).into()),
+            _ => self.prefix,
+        };
+        let [[one, two, three], [further, further_two, _]] = [self.clues[0].keys(so_far), self.clues[1].keys(so_far)];
         [
             0,
             further.unwrap_or(order(3)),
@@ -329,7 +352,7 @@ impl RowTrail {
             one.unwrap_or_else(|| mix(self.prefix, self.same_above())),
             two.unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
             self.float.key().unwrap_or(mix(3, order(2))),
-            first.key(self.field, self.offset).unwrap_or(mix(4, order(4))),
+            first_key.unwrap_or(mix(4, order(4))),
         ]
     }
 

@@ -7,17 +7,21 @@
 mod digits;
 mod histogram;
 
-use crate::layout::{Column, Format, RELATIONS, significant};
+use crate::layout::{CORRECTIONS, Column, Correction, Format, RELATIONS, significant};
 use crate::net::logarithm;
 
 use super::experts::{NumberField, Trail, mix};
 use digits::{Digits, END, SYMBOLS};
 use histogram::Histogram;
 
-/// Those who say what number to expect.
-pub const GUIDES: usize = RELATIONS;
+/// Those who say what number to expect: each relation, and the first with its corrections.
+pub const GUIDES: usize = RELATIONS + 1;
 /// Base-2 logarithm of the histograms.
 const HISTOGRAM_BITS: u32 = 12;
+/// Base-2 logarithm of the corrections.
+const CORRECTION_BITS: u32 = 15;
+/// Binary places of what is corrected.
+const BINARY_PLACES: u32 = 8;
 /// Columns whose ways of writing are told apart.
 const COLUMNS: usize = 256;
 /// Numbers beyond this are not told apart.
@@ -29,6 +33,8 @@ const ODDS_MOST: i32 = 3071;
 pub struct Numbers {
     histograms: Vec<Histogram>,
     styles: Vec<Style>,
+    /// Each with its check.
+    corrections: Vec<(u16, Correction)>,
 }
 
 /// How the numbers of a column have been written.
@@ -46,6 +52,8 @@ pub struct Outlook {
     digits: Digits,
     column: usize,
     guides: [Option<Guide>; GUIDES],
+    /// The places of the number's corrections, each with the number that it was to correct, in 1/256.
+    corrections: [Option<(usize, i64)>; CORRECTIONS],
     /// What may come next, by guide.
     sums: [Sums; GUIDES],
     /// Whether those are set.
@@ -70,10 +78,16 @@ struct Guide {
 
 impl Numbers {
     /// Bytes of memory that it takes.
-    pub const MEMORY: u64 = ((size_of::<Histogram>() << HISTOGRAM_BITS) + COLUMNS * size_of::<Style>()) as u64;
+    pub const MEMORY: u64 = ((size_of::<Histogram>() << HISTOGRAM_BITS)
+        + (size_of::<(u16, Correction)>() << CORRECTION_BITS)
+        + COLUMNS * size_of::<Style>()) as u64;
 
     pub fn new() -> Self {
-        Self { histograms: vec![Histogram::new(); 1 << HISTOGRAM_BITS], styles: vec![Style::default(); COLUMNS] }
+        Self {
+            histograms: vec![Histogram::new(); 1 << HISTOGRAM_BITS],
+            styles: vec![Style::default(); COLUMNS],
+            corrections: vec![Default::default(); 1 << CORRECTION_BITS],
+        }
     }
 
     /// Takes note of `byte`, after the lane's `trail` did, and weighs what may come next.
@@ -101,6 +115,9 @@ impl Numbers {
             for guide in outlook.guides.iter().flatten() {
                 self.histograms[guide.histogram].learn(number - guide.number);
             }
+            for &(place, expected) in outlook.corrections.iter().flatten() {
+                self.corrections[place].1.learn((number << BINARY_PLACES) - expected);
+            }
         }
         *outlook = Outlook::default();
         let Some(field) = field.filter(|field| field.column.format != Format::Text) else { return };
@@ -109,6 +126,29 @@ impl Numbers {
         for (index, (guide, expected)) in outlook.guides.iter_mut().zip(field.expected).enumerate() {
             *guide = expected.map(|number| Guide { number, histogram: histogram(&field, index, number) });
         }
+        outlook.guides[RELATIONS] = self.corrected(outlook, &field);
+    }
+
+    /// What the column's corrections make of what its first relation expects, if it has any.
+    fn corrected(&mut self, outlook: &mut Outlook, field: &NumberField<'_>) -> Option<Guide> {
+        let mut expected = field.base? << BINARY_PLACES;
+        let (mut spread, mut seen) = (0, None);
+        for (place, hash) in outlook.corrections.iter_mut().zip(field.corrections) {
+            let Some(hash) = hash else { break };
+            let (index, check) = ((hash >> (64 - CORRECTION_BITS)) as usize, hash as u16);
+            *place = Some((index, expected));
+            let (known, correction) = &mut self.corrections[index];
+            if *known != check {
+                (*known, *correction) = (check, Correction::default());
+            }
+            expected += correction.value();
+            spread = correction.spread().unwrap_or(spread);
+            seen = Some(correction.seen());
+        }
+        let seen = u64::from(u16::BITS - seen?.leading_zeros());
+        let spread = significant(spread >> (BINARY_PLACES - 1), 2) as u64;
+        let histogram = place(&[field.number as u64, RELATIONS as u64, spread << 4 | seen]);
+        Some(Guide { number: expected >> BINARY_PLACES, histogram })
     }
 
     /// Takes note of a byte within the field, after its lead.
@@ -245,7 +285,12 @@ fn histogram(field: &NumberField<'_>, guide: usize, number: i64) -> usize {
         Format::Time { .. } => 0,
         _ => significant(number, 2) as u64,
     };
-    (mix(mix(field.number as u64, guide as u64), size) >> (64 - HISTOGRAM_BITS)) as usize
+    place(&[field.number as u64, guide as u64, size])
+}
+
+/// The place of the histogram for a field, a guide and a class of what is expected.
+fn place([field, guide, class]: &[u64; 3]) -> usize {
+    (mix(mix(*field, *guide), *class) >> (64 - HISTOGRAM_BITS)) as usize
 }
 
 #[cfg(test)]

@@ -1,10 +1,21 @@
 use super::*;
 
+/// The field `number`, of which `expected` is expected.
+fn number_field(number: usize, column: &Column, expected: i64) -> NumberField<'_> {
+    NumberField {
+        number,
+        column,
+        expected: [Some(expected), None],
+        base: Some(expected),
+        corrections: [None; CORRECTIONS],
+    }
+}
+
 /// The odds, by the first guide, that each of some bytes comes next in a number of `format` of which `written` stands there,
 /// where `expected` was missed by `missed` before.
 fn odds_of(format: Format, written: &[u8], expected: i64, missed: &[i64], bytes: &[u8]) -> Vec<i32> {
     let column = Column { format, ..Column::default() };
-    let field = NumberField { number: 3, column: &column, expected: [Some(expected), None] };
+    let field = number_field(3, &column, expected);
     let (mut numbers, mut outlook) = (Numbers::new(), Outlook::default());
     numbers.styles[3] = Style { longest: 3, end: b',' };
     for difference in missed {
@@ -30,6 +41,30 @@ fn a_number_close_to_what_is_expected_is_likely_across_a_carry() {
 }
 
 #[test]
+fn what_was_missed_where_the_clue_said_the_same_is_corrected() {
+    let column = Column { format: Format::Number { least: 0, most: 0 }, ..Column::default() };
+    let (mut numbers, mut outlook) = (Numbers::new(), Outlook::default());
+    numbers.styles[0] = Style { longest: 3, end: b',' };
+    let corrected = |place: u64| {
+        let hash = Some(mix(7, place));
+        NumberField { corrections: [hash, None, None], ..number_field(0, &column, 100) }
+    };
+    // At one place 30 more than expected is usual, at the other 20 less.
+    numbers.begin(&mut outlook, None, Some(corrected(0)));
+    for step in 0..400 {
+        let place = step % 2;
+        let missed = [30, -20][place as usize] + step as i64 / 2 % 3 - 1;
+        numbers.begin(&mut outlook, Some(100 + missed), Some(corrected(1 - place)));
+    }
+    numbers.begin(&mut outlook, None, Some(corrected(0)));
+    numbers.weigh(&mut outlook, &column);
+    let of = |byte: u8| [0, RELATIONS].map(|guide| outlook.stretch_byte(byte)[guide]);
+    let ([plain_one, one], [plain_eight, eight]) = (of(b'1'), of(b'8'));
+    assert!(one > 1000 && eight < -2000, "with corrections: {one}, {eight}");
+    assert!(plain_one < 1000 && plain_eight > -1000, "without: {plain_one}, {plain_eight}");
+}
+
+#[test]
 fn a_time_is_expected_by_the_clock() {
     let format = || Format::Time { sample: "2020-03-01 00:20:18".into() };
     let column = Column { format: format(), ..Column::default() };
@@ -49,7 +84,7 @@ fn the_bits_of_a_byte_have_the_odds_of_the_byte() {
     let mut numbers = Numbers::new();
     let mut outlook = Outlook::default();
     numbers.styles[0] = Style { longest: 2, end: b'}' };
-    let field = || NumberField { number: 0, column: &column, expected: [Some(1234), None] };
+    let field = || number_field(0, &column, 1234);
     (0..100).for_each(|step| numbers.begin(&mut outlook, Some(1000 + step * 7 % 500), Some(field())));
     numbers.weigh(&mut outlook, &column);
     let chance = |odds: i32| u64::from(crate::predict::logistic::tables().squash(odds));
