@@ -12,6 +12,8 @@ pub struct Correction {
     /// The mean distance from it.
     spread: i64,
     seen: u16,
+    /// Of the clues that it is for.
+    check: u16,
 }
 
 /// Where the count of what was seen stops.
@@ -20,6 +22,17 @@ const SEEN_MOST: u16 = 40;
 const SEEN_LEAST: u16 = 4;
 
 impl Correction {
+    /// None yet, for clues of this check.
+    pub fn of(check: u16) -> Self {
+        Self { check, ..Self::default() }
+    }
+
+    /// The clues' check.
+    #[inline(always)]
+    pub fn check(&self) -> u16 {
+        self.check
+    }
+
     /// What to add: the mean, less where little has been seen.
     #[inline(always)]
     pub fn value(&self) -> i64 {

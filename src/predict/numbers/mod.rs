@@ -33,8 +33,7 @@ const ODDS_MOST: i32 = 3071;
 pub struct Numbers {
     histograms: Vec<Histogram>,
     styles: Vec<Style>,
-    /// Each with its check.
-    corrections: Vec<(u16, Correction)>,
+    corrections: Vec<Correction>,
 }
 
 /// How the numbers of a column have been written.
@@ -79,7 +78,7 @@ struct Guide {
 impl Numbers {
     /// Bytes of memory that it takes.
     pub const MEMORY: u64 = ((size_of::<Histogram>() << HISTOGRAM_BITS)
-        + (size_of::<(u16, Correction)>() << CORRECTION_BITS)
+        + (size_of::<Correction>() << CORRECTION_BITS)
         + COLUMNS * size_of::<Style>()) as u64;
 
     pub fn new() -> Self {
@@ -116,7 +115,7 @@ impl Numbers {
                 self.histograms[guide.histogram].learn(number - guide.number);
             }
             for &(place, expected) in outlook.corrections.iter().flatten() {
-                self.corrections[place].1.learn((number << BINARY_PLACES) - expected);
+                self.corrections[place].learn((number << BINARY_PLACES) - expected);
             }
         }
         *outlook = Outlook::default();
@@ -137,9 +136,9 @@ impl Numbers {
             let Some(hash) = hash else { break };
             let (index, check) = ((hash >> (64 - CORRECTION_BITS)) as usize, hash as u16);
             *place = Some((index, expected));
-            let (known, correction) = &mut self.corrections[index];
-            if *known != check {
-                (*known, *correction) = (check, Correction::default());
+            let correction = &mut self.corrections[index];
+            if correction.check() != check {
+                *correction = Correction::of(check);
             }
             expected += correction.value();
             spread = correction.spread().unwrap_or(spread);
