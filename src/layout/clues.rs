@@ -49,10 +49,15 @@ impl Values {
         Self(columns.collect())
     }
 
-    /// What tells most of the values of `field`, or of what they differ by from what `relation` says, and what tells most of them
-    /// without the first of those; found in one of `share` parts of the time for all tables.
-    pub fn clues(&self, field: usize, relation: Option<&Relation>, share: usize) -> [Vec<Clue>; 2] {
-        let candidates = self.candidates(field);
+    /// Of `candidates`, what tells most of the values of `field`, or of what they differ by from what `relation` says, and what
+    /// tells most of them without the first of those; found in one of `share` parts of the time for all tables.
+    pub fn clues(
+        &self,
+        field: usize,
+        candidates: &[Candidate],
+        relation: Option<&Relation>,
+        share: usize,
+    ) -> [Vec<Clue>; 2] {
         let tries = candidates.len() / SCREEN + FIRST + 2 * (CLUES - 1) * FURTHER;
         let affordable = BUDGET / share / (self.0.len() * tries);
         let rests = relation.map(|relation| self.rests(field, relation));

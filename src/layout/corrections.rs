@@ -36,7 +36,8 @@ impl Correction {
     /// What to add: the mean, less where little has been seen.
     #[inline(always)]
     pub fn value(&self) -> i64 {
-        self.mean * i64::from(self.seen) / (i64::from(self.seen) + 1)
+        let seen = i128::from(self.seen);
+        (i128::from(self.mean) * seen / (seen + 1)) as i64
     }
 
     /// The mean distance, if enough has been seen.
@@ -87,16 +88,20 @@ struct Set {
 }
 
 impl Values {
-    /// The sets of clues by whose running means the numbers of `field` are best corrected, the first of them first; found in one
-    /// of `share` parts of the time for all tables. `pays` says whether what saves so many bits a row, times 256, is worth its place.
+    /// The sets of clues, of `candidates`, by whose running means the numbers of `field` are best corrected, the first of them
+    /// first; found in one of `share` parts of the time for all tables. `pays` says whether what saves so many bits a row, times
+    /// 256, is worth its place.
     pub fn corrections(
         &self,
         column: &Column,
         field: usize,
+        candidates: &[Candidate],
         share: usize,
         pays: impl Fn(u64) -> bool,
     ) -> Vec<Vec<Clue>> {
-        let candidates = self.candidates(field);
+        if !self.is_numeric(field) {
+            return Vec::new();
+        }
         let candidates: Vec<&Candidate> =
             candidates.iter().filter(|candidate| candidate.clue.is_of_this_record()).collect();
         let likely = one_of_each_source(&candidates);
@@ -133,17 +138,11 @@ impl Values {
     /// What the relation leaves of the numbers of `field` in `most` rows, and what it would cost to code what the best of other
     /// guides leaves.
     fn missed(&self, column: &Column, field: usize, most: usize) -> Option<(Missed, u64)> {
-        if !self.is_numeric(field) {
-            return None;
-        }
         let number = |source: Source, row: usize| self.number(source, row);
         let target = Source { above: false, field: field as u16 };
-        let rests = |expected: &dyn Fn(usize) -> Option<i64>, rows: &[usize]| Missed {
-            rests: rows
-                .iter()
-                .map(|&row| expected(row).map_or(0, |expected| number(target, row).unwrap_or(0) - expected) << 8)
-                .collect(),
-            rows: rows.to_vec(),
+        let rests = |expected: &dyn Fn(usize) -> Option<i64>, rows: &[usize]| -> Vec<i64> {
+            let rest = |row: usize| expected(row).map_or(0, |expected| number(target, row).unwrap_or(0) - expected);
+            rows.iter().map(|&row| rest(row) << 8).collect()
         };
         let by = |relation: &Relation, row: usize| relation.predict(|source| number(source, row));
         let base = |row: usize| column.relations.first().map_or(Some(0), |relation| by(relation, row));
@@ -157,21 +156,23 @@ impl Values {
         if rows.len() * 2 < all.min(most) {
             return None;
         }
-        let missed = rests(&base, &rows);
+        let missed = Missed { rests: rests(&base, &rows), rows };
+        let rows = &missed.rows;
         let above = |row: usize| number(Source { above: true, ..target }, row);
         let before = match column.relations.get(1) {
-            Some(second) => missed.cost().min(rests(&|row| by(second, row), &rows).cost()),
-            None if column.relations.is_empty() => rests(&above, &rows).cost(),
+            Some(second) => missed.cost().min(cost(&rests(&|row| by(second, row), rows))),
+            None if column.relations.is_empty() => cost(&rests(&above, rows)),
             None => missed.cost(),
         };
-        (before > FAR * rows.len() as u64).then_some((missed, before))
+        let is_far = before > FAR * rows.len() as u64;
+        is_far.then_some((missed, before))
     }
 }
 
 impl Missed {
     /// Bits, times 256, of the sizes of what is missed.
     fn cost(&self) -> u64 {
-        self.rests.iter().map(size).sum()
+        cost(&self.rests)
     }
 
     /// Bits, times 256, that a correction must save.
@@ -189,7 +190,7 @@ impl Missed {
             left
         };
         let rests: Vec<i64> = self.rests.iter().zip(&set.said).map(correct).collect();
-        (rests.iter().map(size).sum(), rests)
+        (cost(&rests), rests)
     }
 }
 
@@ -204,9 +205,9 @@ impl Set {
     }
 }
 
-/// Bits, times 256, of the size of a difference in 1/256.
-fn size(rest: &i64) -> u64 {
-    log2((rest.unsigned_abs() >> 8) + 1)
+/// Bits, times 256, of the sizes of differences in 1/256.
+fn cost(rests: &[i64]) -> u64 {
+    rests.iter().map(|rest| log2((rest.unsigned_abs() >> 8) + 1)).sum()
 }
 
 /// Of the clues to the same fields one that is neither the coarsest nor the finest, if there are so many.
@@ -223,6 +224,7 @@ fn one_of_each_source<'a, 'b>(candidates: &[&'a Candidate<'b>]) -> Vec<&'a Candi
 
 #[cfg(test)]
 mod tests {
+    use super::super::columns::VALUE_MAX;
     use super::*;
 
     #[test]
@@ -238,5 +240,13 @@ mod tests {
         correction.learn(1 << 40);
         assert!((correction.value() - before).abs() < 20, "{before} became {}", correction.value());
         assert_eq!(correction.seen(), 40);
+    }
+
+    #[test]
+    fn the_largest_numbers_are_corrected_as_others_are() {
+        let mut correction = Correction::default();
+        let largest = (2 * VALUE_MAX) << 8;
+        (0..60).for_each(|_| correction.learn(largest));
+        assert!((largest / 41 * 39..largest).contains(&correction.value()), "{}", correction.value());
     }
 }

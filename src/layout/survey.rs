@@ -54,10 +54,11 @@ fn columns(table: &Table, share: usize, threads: NonZeroUsize) -> Vec<Column> {
             .chain(&mut alternatives)
             .for_each(|relation| relation.held = numbers.held(relation, field));
         let known = relations.first().filter(|relation| relation.held >= MOSTLY && !relation.is_of_the_record_before());
-        let [clues, further_clues] = values.clues(field, known, share);
+        let candidates = values.candidates(field);
+        let [clues, further_clues] = values.clues(field, &candidates, known, share);
         let clues_to_rests = known.is_some();
         let column = Column { clues, further_clues, clues_to_rests, relations, alternatives, ..plain[field].clone() };
-        let corrections = values.corrections(&column, field, share, |saved| numbers.pays(saved));
+        let corrections = values.corrections(&column, field, &candidates, share, |saved| numbers.pays(saved));
         Ok(Column { corrections, ..column })
     };
     let mut columns = Vec::new();
