@@ -271,7 +271,7 @@ mod any_build {
         let table = String::from_utf8(output).unwrap();
         for row in [
             "render.js.nncz\n",
-            "format version  10\n",
+            "format version  11\n",
             "original        16,726 bytes\n",
             "payload       16,726 bytes",
             "weights       0 bytes (0.00 %)",
@@ -340,7 +340,18 @@ mod with_training {
         assert_eq!(folder.run(&format!("compress -1 -o trips.nncz {trips}")).0, 0);
         let said = |words: &str| String::from_utf8(folder.run(&format!("{words} trips.nncz")).1).unwrap();
         assert!(!said("info").contains("relation  "));
-        assert!(said("info -v").contains("column 17 = column 10 + column 13 + column 11 + column 14"));
+        let all = said("info -v");
+        assert!(all.contains("column 17 = column 10 + column 13 + column 11 + column 14"), "{all}");
+        let copy = "column 6 = column 7 of the row before (exact in ";
+        assert!(
+            all.contains(copy)
+                && all.contains("whether it holds is told by roughly column 3 of the row before - column 2)"),
+            "{all}"
+        );
+        assert!(
+            all.contains("  correction    column 9, by what was missed after the same roughly column 3 - column 2"),
+            "{all}"
+        );
     }
 
     #[test]

@@ -20,24 +20,29 @@ fn format() -> impl Strategy<Value = Format> {
 
 fn relation() -> impl Strategy<Value = Relation> {
     let factor = prop_oneof![-5_000_000i64..5_000_000, any::<i64>()];
-    (any::<i64>(), prop::collection::vec((factor, source()), 0..5)).prop_map(|(constant, terms)| Relation {
+    let clue = prop::option::of(clue());
+    (any::<i64>(), prop::collection::vec((factor, source()), 0..5), clue).prop_map(|(constant, terms, clue)| Relation {
         constant,
         terms,
+        clue,
         held: 0,
     })
 }
 
-fn column() -> impl Strategy<Value = Column> {
-    let relations = prop::collection::vec(relation(), 0..4);
-    let clue = prop_oneof![
+fn clue() -> impl Strategy<Value = Clue> {
+    prop_oneof![
         source().prop_map(Clue::Text),
         (source(), any::<u8>()).prop_map(|(source, shift)| Clue::Number(source, shift)),
         (source(), source(), any::<u8>()).prop_map(|(first, second, bits)| Clue::Difference([first, second], bits)),
-    ];
-    let clues = prop::collection::vec(clue, 0..5);
-    let corrections = prop::collection::vec(clues.clone(), 0..5);
+    ]
+}
+
+fn column() -> impl Strategy<Value = Column> {
+    let relations = prop::collection::vec(relation(), 0..4);
+    let clues = || prop::collection::vec(clue(), 0..5);
+    let corrections = prop::collection::vec(clues(), 0..5);
     let alternatives = prop::collection::vec(relation(), 0..10);
-    (format(), any::<u8>(), clues.clone(), clues, any::<bool>(), relations, corrections, alternatives).prop_map(
+    (format(), any::<u8>(), clues(), clues(), any::<bool>(), relations, corrections, alternatives).prop_map(
         |(format, lead, clues, further_clues, clues_to_rests, relations, corrections, alternatives)| Column {
             format,
             lead,

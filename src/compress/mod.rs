@@ -22,7 +22,7 @@ use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
 use crate::options::{Options, Resources};
 use crate::parallel::in_order;
-use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK};
+use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK, is_worth_it};
 use crate::predict::{Effort, Predictor, Tables};
 use crate::progress::{Phase, Progress};
 use crate::train::{self, Watch};
@@ -47,8 +47,6 @@ pub struct Summary {
 const SAMPLE: usize = 1 << 20;
 /// Bytes that are learned from in a second, more or less.
 const USUAL_SPEED: u64 = 150_000;
-/// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes half as long again with it.
-const WORTHWHILE: u64 = 20;
 
 /// Compresses `source` into `sink`.
 ///
@@ -104,6 +102,8 @@ struct Sample {
     time: Duration,
     /// About what the whole file will become.
     expected: u64,
+    /// Percents of its bytes that a network does not rest at.
+    awake: u64,
     /// The streams of the only block, if the sample is the whole file.
     only_block: Option<Encoded>,
 }
@@ -160,11 +160,13 @@ impl<'a> Job<'a> {
         self.settle_layout(resources)?;
         let begin = Instant::now();
         let coding = self.coding(None, false);
+        let mut awake = 100;
         let streams = match &mut plan.network {
             None => coding.encode(sample, 1, self.progress)?,
             Some(NetworkPlan { shape, .. }) => {
                 let mut places = Places::new(sample, &self.layout, shape);
                 let streams = coding.encode_observed(sample, 1, self.progress, &mut places)?;
+                awake = places.awake();
                 shape.resting = places.resting();
                 streams
             }
@@ -175,7 +177,7 @@ impl<'a> Job<'a> {
         plan.network = plan.network.take().map(|network| network.with_width_for(expected));
         self.fit_tables(expected / 2);
         let is_final = self.tables == used && sample.len() == self.source.len() && self.blocks == 1;
-        Ok(Sample { length: sample.len(), memory, time, expected, only_block: is_final.then_some(streams) })
+        Ok(Sample { length: sample.len(), memory, time, expected, awake, only_block: is_final.then_some(streams) })
     }
 
     /// The tables for a sample that becomes an eighth of its length, within the memory allowed.
@@ -219,7 +221,9 @@ impl<'a> Job<'a> {
             self.progress.archive_so_far(pace::archive_with(self, &model, &sample)?);
             Ok(())
         };
-        let mut judge = |weights: &Weights| self.may_pay(plan, weights, sample.expected);
+        let predicted = self.source.len() as u64 * sample.awake / 100;
+        let times = learned_bytes(plan, options) * 100 / predicted.max(1);
+        let mut judge = |weights: &Weights| self.may_pay(plan, weights, times);
         let mut watch = if self.progress.follows_archive() { Watch::new(&mut show) } else { Watch::none() };
         if !plan.forced {
             watch = watch.with_probe(PROBE_PERCENT, &mut judge);
@@ -253,11 +257,11 @@ impl<'a> Job<'a> {
         Model { network, section: net::encode(weights), lanes: plan.lanes, memory }
     }
 
-    /// Whether the network, as it stands at the probe, may yet save more than it takes of an archive of about `coded` bytes.
-    fn may_pay(&self, plan: &NetworkPlan, weights: &Weights, coded: u64) -> Result<bool> {
+    /// Whether the network, as it stands at the probe, may yet save enough, if it sees the whole file so often, in percent.
+    fn may_pay(&self, plan: &NetworkPlan, weights: &Weights, times: u64) -> Result<bool> {
         let model = Model { lanes: 1, ..self.model(weights, plan) };
-        let (saved, rests) = (pace::saved_share(self, &model)?, !weights.shape.resting.is_empty());
-        let probe = Probe { saved, weights: model.section.len() as u64, rests, coded };
+        let (saved, coded) = pace::saved_share(self, &model)?;
+        let probe = Probe { saved, weights: model.section.len() as u64, times, coded };
         self.progress.note(&probe.verdict());
         Ok(probe.may_pay())
     }
@@ -277,7 +281,7 @@ impl<'a> Job<'a> {
         let without = encoded.pop().unwrap_or_default();
         let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
         let cost = model.section.len() as u64;
-        let pays = saved > cost + self.expected * WORTHWHILE / 10_000;
+        let pays = is_worth_it(saved, cost, self.expected);
         let verdict = match pays {
             true => "so it is kept",
             false if saved > cost => "too little for the time that it takes to restore with it, so it is left out",
@@ -390,14 +394,18 @@ impl<'a> Job<'a> {
     }
 }
 
-fn training_options(plan: &NetworkPlan, options: &Options) -> train::TrainOptions {
+/// About the bytes that a training learns from.
+fn learned_bytes(plan: &NetworkPlan, options: &Options) -> u64 {
     // Not as measured: a run that goes on from its checkpoint needs the same recipe.
-    let bytes = options.time.map_or(plan.training, |time| time.as_secs().saturating_mul(USUAL_SPEED));
+    options.time.map_or(plan.training, |time| time.as_secs().saturating_mul(USUAL_SPEED))
+}
+
+fn training_options(plan: &NetworkPlan, options: &Options) -> train::TrainOptions {
     train::TrainOptions {
         seed: options.seed,
         threads: options.resources.threads.get(),
         device: options.device,
-        recipe: train::Recipe::of(bytes),
+        recipe: train::Recipe::of(learned_bytes(plan, options)),
         checkpoint: options.checkpoint.clone(),
     }
 }

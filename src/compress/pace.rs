@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Job, Model, Sample, total};
+use crate::block::Coding;
 use crate::error::Result;
 use crate::options::Options;
 use crate::parallel::in_order;
 use crate::plan::NetworkPlan;
+use crate::predict::Predictor;
 use crate::progress::{Progress, Silent};
 use crate::train::{Budget, Training};
 
@@ -15,8 +17,9 @@ use crate::train::{Budget, Training};
 const PIECE: usize = 128 << 10;
 /// Bytes that a network in training is tried on.
 const TRIAL: usize = 256 << 10;
-/// Bytes that a network is probed on; no trial takes more.
-pub const PROBE: usize = 1 << 20;
+/// Bytes that a network is probed on; no trial takes more. It saved 6.6 % of the first MiB of trip records, 2.1 of 4 and 0.9 of 8: contexts
+/// learn on.
+pub const PROBE: usize = 8 << 20;
 /// Training steps that are not timed and that are.
 const STEPS: [u32; 2] = [1, 3];
 
@@ -108,18 +111,27 @@ pub fn pass(job: &Job, blocks: u32, speed: Speed) -> Duration {
     turns * speed.time_for(job.longest() as u64)
 }
 
-/// The part that the network saves of what contexts alone make of the later half of a sample, in 1/10,000. In the earlier half
-/// contexts, and the mixing of the two, are yet to learn. Where `model` has one lane, that is what the network itself saves: what
-/// lanes cost falls with the length of a file.
-pub fn saved_share(job: &Job, model: &Model) -> Result<i64> {
+/// The part that the network saves of what contexts alone make of the later half of a sample, in 1/10,000, and what they would make
+/// of the whole file at that rate. In the earlier half contexts, and the mixing of the two, are yet to learn. Where `model` has one
+/// lane, that is what the network itself saves: what lanes cost falls with the length of a file.
+pub fn saved_share(job: &Job, model: &Model) -> Result<(i64, u64)> {
     let sample = &job.source[..job.source.len().min(PROBE)];
-    let code = |model: Option<&Model>| -> Result<i64> {
+    // Two at a time take no more memory than one with all of the tables.
+    let tables = job.tables_within(Predictor::memory(job.tables, sample.len()) / 2, sample.len());
+    let code = |number: usize| -> Result<u64> {
         let later = LaterHalf::new(sample.len() as u64, job.progress);
-        job.encode(sample, model, false, &later)?;
-        Ok(later.coded.into_inner() as i64)
+        let model = (number == 1).then_some(model);
+        Coding { tables, ..job.coding(model, false) }.encode(sample, model.map_or(1, |model| model.lanes), &later)?;
+        Ok(later.coded.into_inner())
     };
-    let (with, without) = (code(Some(model))?, code(None)?);
-    Ok((without - with) * 10_000 / without.max(1))
+    let mut coded = Vec::new();
+    in_order(2, job.threads, code, |_, bytes| {
+        coded.push(bytes);
+        Ok(())
+    })?;
+    let [without, with] = coded[..] else { return Ok((0, 0)) };
+    let share = (without as i64 - with as i64) * 10_000 / without.max(1) as i64;
+    Ok((share, without * job.source.len() as u64 * 2 / sample.len().max(1) as u64))
 }
 
 /// Counts the bytes of archive that the later half of what is coded takes.

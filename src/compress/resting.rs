@@ -30,6 +30,15 @@ impl<'a> Places<'a> {
         Self { sample, shape, follower: Follower::new(layout), cost: 0, costs, counts }
     }
 
+    /// Percents of the bytes at which it does not rest.
+    pub fn awake(&self) -> u64 {
+        let resting = self.resting();
+        let all: u64 = self.counts.iter().sum();
+        let awake =
+            self.counts.iter().enumerate().filter(|&(place, _)| !resting.get(place).is_some_and(|&rests| rests));
+        awake.map(|(_, count)| count).sum::<u64>() * 100 / all.max(1)
+    }
+
     /// Where the network rests, as [`Shape::resting`]. Not everywhere: it would have nothing to learn from.
     pub fn resting(&self) -> Vec<bool> {
         let places = self.costs.iter().zip(&self.counts);
@@ -68,8 +77,8 @@ mod tests {
     use crate::predict::{Effort, Tables};
     use crate::progress::Silent;
 
-    /// Where a network for `sample` rests, by field and offset.
-    fn resting(sample: &[u8]) -> (Vec<bool>, Shape) {
+    /// Where a network for `sample` rests, by field and offset, and of how many percent of the bytes it does not.
+    fn resting(sample: &[u8]) -> (Vec<bool>, u64, Shape) {
         let layout = Layout::detect(sample);
         let shape = Plan::new(4, NetworkChoice::Auto, sample).network.unwrap().shape;
         let tables = Tables { bits: 14, effort: Effort::Quick };
@@ -77,23 +86,26 @@ mod tests {
             Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None, pipelined: false };
         let mut places = Places::new(sample, &layout, &shape);
         coding.encode_observed(sample, 1, &Silent, &mut places).unwrap();
-        (places.resting(), shape)
+        (places.resting(), places.awake(), shape)
     }
 
     #[test]
     fn a_network_rests_where_bytes_are_certain() {
-        let values = (0..4000u64).map(|row| row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40);
+        let scattered = |number: u64| (number ^ number >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let values = (1..4001).map(|row| scattered(scattered(row)) >> 40);
         let rows: String = values.map(|value| format!("same,{:02},end\n", value % 100)).collect();
-        let (resting, shape) = resting(rows.as_bytes());
+        let (resting, awake, shape) = resting(rows.as_bytes());
         let offsets = usize::from(shape.offsets);
         let expected = [(0, 0, true), (0, 4, true), (1, 0, false), (1, 1, false), (1, 2, true), (2, 3, true)];
         for (field, offset, rests) in expected {
             assert_eq!(resting[field * offsets + offset], rests, "field {field}, offset {offset}");
         }
+        assert_eq!(awake, 2 * 100 / 12, "two digits of twelve bytes");
     }
 
     #[test]
     fn it_does_not_rest_everywhere() {
-        assert!(resting(&b"same,same\n".repeat(3000)).0.is_empty());
+        let (resting, awake, _) = resting(&b"same,same\n".repeat(3000));
+        assert!(resting.is_empty() && awake == 100, "{awake}");
     }
 }

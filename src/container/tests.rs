@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a0a0807028616012c0000a7df17734dc801c7ab245b");
+    let mut front = hex("894e4e435a0d0a1a0b0807028616012c000099b4d59c4dc801846082dc");
     front.extend(0..200);
-    front.extend(hex("ae17b4df"));
-    let blocks = hex("42000000c2412435c24124359af74b33616263420105020102598e6d3b67ba8eebba587f3f78797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31656856240c200000005a434e4e");
-    let table = hex("50a7df1773b902e9019102658612ee4d34f6ea3434f6ea34e82450cb");
+    front.extend(hex("58a62861"));
+    let blocks = hex("42000000c2412435c24124350d5156d4616263420105020102598e6d3b67ba8eeba7a5ca3e78797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a316586d21dad200000005a434e4e");
+    let table = hex("5099b4d59cb902e901910265189134d2628700f2628700f2530e4fae");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }
@@ -190,7 +190,12 @@ fn a_layout_is_what_its_description_says() {
         clues: vec![Clue::Text(source(true, 300)), Clue::Number(source(false, 2), 3)],
         further_clues: vec![Clue::Difference([source(false, 1), source(true, 0)], 2)],
         clues_to_rests: true,
-        relations: vec![Relation { constant: -1, terms: vec![(1 << 20, source(false, 4))], held: 7 }],
+        relations: vec![Relation {
+            constant: -1,
+            terms: vec![(1 << 20, source(false, 4))],
+            clue: Some(Clue::Text(source(true, 3))),
+            held: 7,
+        }],
         corrections: vec![vec![Clue::Text(source(false, 5))]],
         alternatives: vec![Relation::default()],
     };
@@ -203,8 +208,8 @@ fn a_layout_is_what_its_description_says() {
     let described = [
         &[1, b',', b'"', 1, 2, 9, 2][..],
         &[
-            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 7, 1,
-            1, 0, 0, 5, 1, 0, 0, 0,
+            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 1, 0,
+            1, 3, 7, 1, 1, 0, 0, 5, 1, 0, 0, 0, 0,
         ],
         &[2, 8],
         b"12:30:00",

@@ -58,14 +58,9 @@ impl Values {
         relation: Option<&Relation>,
         share: usize,
     ) -> [Vec<Clue>; 2] {
-        let tries = candidates.len() / SCREEN + FIRST + 2 * (CLUES - 1) * FURTHER;
-        let affordable = BUDGET / share / (self.0.len() * tries);
         let rests = relation.map(|relation| self.rests(field, relation));
         let target = rests.as_deref().unwrap_or_else(|| self.0[field].target());
-        let told = |most: usize| Told::new(target, most.max(ROWS_LEAST));
-        let (screened, all) = (told(affordable / SCREEN), told(affordable));
-        let likely = screened.tried(candidates.iter()).into_iter().take(FIRST).map(|(_, candidate)| candidate);
-        let tried = all.tried(likely);
+        let (all, tried) = self.told(target, candidates, share);
         // The whole file may gain by what the sample is too short for. Where no value comes again, there are better contexts.
         let is_filled_up = self.0[field].repeats();
         let clues = all.clone().chain(tried.clone(), is_filled_up);
@@ -73,6 +68,41 @@ impl Values {
         let others = tried.into_iter().filter(|(_, candidate)| !candidate.clue.tells_of(first));
         let further = all.chain(others.collect(), is_filled_up);
         [clues, further]
+    }
+
+    /// Of `candidates`, what tells most of which of `relations` holds for `field`, if any of them does.
+    pub fn clue_to(
+        &self,
+        relations: &[Relation],
+        field: usize,
+        candidates: &[Candidate],
+        share: usize,
+    ) -> Option<Clue> {
+        let here = Source { above: false, field: field as u16 };
+        let holds = |row: usize| {
+            let number = self.number(here, row)?;
+            relations.iter().position(|relation| relation.predict(|source| self.number(source, row)) == Some(number))
+        };
+        let target: Vec<u32> = (0..self.rows()).map(|row| holds(row).map_or(0, |index| index as u32 + 1)).collect();
+        let (all, tried) = self.told(&target, candidates, share);
+        tried.first().filter(|(least, _)| *least < cost(&all.chances)).map(|(_, best)| best.clue)
+    }
+
+    /// The values of `target` in as many rows as may be looked at, and the likeliest of `candidates` after what coding them costs
+    /// with each.
+    fn told<'a, 'b>(
+        &self,
+        target: &[u32],
+        candidates: &'a [Candidate<'b>],
+        share: usize,
+    ) -> (Told, Vec<(u64, &'a Candidate<'b>)>) {
+        let tries = candidates.len() / SCREEN + FIRST + 2 * (CLUES - 1) * FURTHER;
+        let affordable = BUDGET / share / (self.0.len() * tries);
+        let told = |most: usize| Told::new(target, most.max(ROWS_LEAST));
+        let (screened, all) = (told(affordable / SCREEN), told(affordable));
+        let likely = screened.tried(candidates.iter()).into_iter().take(FIRST).map(|(_, candidate)| candidate);
+        let tried = all.tried(likely);
+        (all, tried)
     }
 
     /// What the values of `field` differ by from what `relation` says, as small numbers.

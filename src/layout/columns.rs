@@ -24,7 +24,8 @@ pub struct Column {
     /// Sets of clues by which what the first relation misses is corrected, or where there is none, nought: by what it has missed
     /// where they said the same, the later ones by what the earlier ones have left. At most `CORRECTIONS`.
     pub corrections: Vec<Vec<Clue>>,
-    /// Relations of which now one holds, now another, the commonest first. At most `ALTERNATIVES`.
+    /// Relations of which now one holds, now another, the commonest first. At most `ALTERNATIVES`. The clue of the first one is to
+    /// which of them holds.
     pub alternatives: Vec<Relation>,
 }
 
@@ -87,6 +88,8 @@ pub struct Relation {
     pub constant: i64,
     /// Factors in 1/2^20, each with its field; fields' values are in units of their own columns.
     pub terms: Vec<(i64, Source)>,
+    /// What tells most of whether it holds, where it holds now and then.
+    pub clue: Option<Clue>,
     /// Percents of the sampled records in which it held; only for people.
     pub held: u8,
 }
@@ -124,6 +127,22 @@ impl fmt::Display for Source {
         let above = if self.above { " of the row before" } else { "" };
         write!(formatter, "column {}{above}", self.field + 1)
     }
+}
+
+impl fmt::Display for Clue {
+    /// In words.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Clue::Text(source) => write!(formatter, "{source}"),
+            Clue::Number(source, _) => write!(formatter, "roughly {source}"),
+            Clue::Difference([first, second], _) => write!(formatter, "roughly {first} - {second}"),
+        }
+    }
+}
+
+/// Clues in words, one after the other.
+pub fn listed(clues: &[Clue]) -> String {
+    clues.iter().map(Clue::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Relation {
@@ -370,6 +389,7 @@ mod tests {
         let relation = Relation {
             constant: 250 << 20,
             terms: vec![(1 << 20, here(0)), (-5 << 19, here(1)), (-1 << 20, above)],
+            clue: None,
             held: 9,
         };
         let text = "column 4 = column 1 - 2.500 column 2 - column 5 of the row before + 250";

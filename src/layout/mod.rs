@@ -16,7 +16,7 @@ mod survey;
 pub(crate) use columns::{
     ALTERNATIVES, CLUES, CORRECTIONS, RELATIONS, TEXT_MAX, leading_bits, parse_time, significant,
 };
-pub use columns::{Clue, Column, Format, Relation, Source};
+pub use columns::{Clue, Column, Format, Relation, Source, listed};
 pub(crate) use corrections::Correction;
 pub(crate) use rows::Rows;
 pub use schemas::{Mark, Schema};

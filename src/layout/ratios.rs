@@ -1,12 +1,19 @@
-//! Relations of which now one holds, now another: a tip of 20, 25 or 30 percent, a tax by rate. Each is a share in whole percents
-//! of a sum of other columns.
+//! Relations of which now one holds, now another: a start where the last one ended, a tip of 20, 25 or 30 percent, a tax by rate. Each
+//! is another field's value, or a share in whole percents of a sum of other columns.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::columns::{ALTERNATIVES, Column, FACTOR_BITS, Relation, Source};
-use super::survey::{LIMIT, Numbers, Scaled, commonest};
+use super::survey::{LIMIT, Numbers, Scaled, commonest, log2};
 
-/// Rows looked at.
+/// Copies of other fields at most.
+const COPIES: usize = 3;
+/// Distinct values that must be copied, and one row in so many.
+const LEAST_COPIED: usize = 16;
+const RARELY: u64 = 50;
+/// Bits, times 256, that it takes to say that a value is copied: log2 e, the most that it is for a rare one.
+const SAYING: u64 = 369;
+/// Rows looked at for shares.
 const ROWS: usize = 600;
 /// Columns that a share is taken of, those of most distinct values.
 const BASES: usize = 6;
@@ -37,15 +44,44 @@ struct Support {
 }
 
 impl Numbers {
-    /// The shares that explain values of `field` that `relations` do not, the one that explains most first.
+    /// The copies and shares that explain values of `field` that `relations` do not, of each kind the one that explains most
+    /// first.
     pub fn alternatives(&self, columns: &[Column], field: usize, relations: &[Relation]) -> Vec<Relation> {
-        let mut target: Vec<Option<i64>> = self.values_of(Source { above: false, field: field as u16 });
-        target.truncate(ROWS);
-        let usual = commonest(&target);
+        let mut target = self.values_of(Source { above: false, field: field as u16 });
         let told = |row: usize| relations.iter().any(|relation| self.tells(relation, field, row));
         for (row, value) in target.iter_mut().enumerate() {
-            *value = value.filter(|&value| value != usual && value.abs() < LIMIT && !told(row));
+            *value = value.filter(|&value| value.abs() < LIMIT && !told(row));
         }
+        let copies = self.copies(columns, field, &mut target);
+        target.truncate(ROWS);
+        let usual = commonest(&self.values_of(Source { above: false, field: field as u16 })[..target.len()]);
+        target.iter_mut().for_each(|value| *value = value.filter(|&value| value != usual));
+        let shares = self.shares(columns, field, target);
+        copies.into_iter().chain(shares).take(ALTERNATIVES).collect()
+    }
+
+    /// Fields that have the values of `target` far more often than by chance; those are taken out of it.
+    fn copies(&self, columns: &[Column], field: usize, target: &mut [Option<i64>]) -> Vec<Relation> {
+        let sources = self.scaled(columns, field, LIMIT - 1);
+        let mut copies = Vec::new();
+        while copies.len() < COPIES {
+            let tried = sources.iter().map(|source| (saved_by_copying(&source.values, target), source));
+            let Some((saved, best)) = tried.max_by_key(|tried| tried.0) else { break };
+            if saved == 0 || !self.pays(saved / target.len() as u64) {
+                break;
+            }
+            target
+                .iter_mut()
+                .zip(&best.values)
+                .for_each(|(target, value)| *target = target.filter(|_| target != value));
+            let terms = vec![(best.scale << FACTOR_BITS, best.source)];
+            copies.push(Relation { terms, ..Relation::default() });
+        }
+        copies
+    }
+
+    /// The shares that explain values of `target`.
+    fn shares(&self, columns: &[Column], field: usize, mut target: Vec<Option<i64>>) -> Vec<Relation> {
         if distinct(&target) < 2 * LEAST {
             return Vec::new();
         }
@@ -55,7 +91,7 @@ impl Numbers {
         while relations.len() < ALTERNATIVES {
             let Some(share) = candidates.iter().max_by_key(|share| share.support(&target)) else { break };
             let (share, support) = extended(share.clone(), &bases, &target);
-            if support.distinct < LEAST {
+            if support.distinct < LEAST || support.distinct < 2 * share.chance(&bases, &target) {
                 break;
             }
             let relation = share.relation(support.constant);
@@ -143,14 +179,45 @@ impl Share {
         best
     }
 
+    /// Distinct values that would follow from it if the rows of `target` had nothing to do with those of `bases`.
+    fn chance(&self, bases: &[Scaled], target: &[Option<i64>]) -> usize {
+        let mut target = target.to_vec();
+        let length = target.len();
+        target.rotate_left(length / 2);
+        let rests = target.iter().map(|value| value.map(|value| value * PARTS)).collect();
+        let alone = Share { percent: self.percent, terms: Vec::new(), rests };
+        let terms = self.terms.iter().filter_map(|(_, source)| bases.iter().find(|base| base.source == *source));
+        terms.fold(alone, |share, base| share.with(base)).support(&target).distinct
+    }
+
     fn relation(&self, constant: i64) -> Relation {
         let factor = |scale: i64| ((scale * self.percent) << FACTOR_BITS) / 100;
         Relation {
             constant: (constant << FACTOR_BITS) / PARTS,
             terms: self.terms.iter().map(|&(scale, source)| (factor(scale), source)).collect(),
-            held: 0,
+            ..Relation::default()
         }
     }
+}
+
+/// Bits, times 256, that are saved where `target` has the same of `values` more than twice as often as by chance: each then takes
+/// less by how much more often, but for what it costs to say so.
+fn saved_by_copying(values: &[Option<i64>], target: &[Option<i64>]) -> u64 {
+    let (mut counts, mut all) = (HashMap::<i64, [u64; 3]>::new(), 0);
+    for (value, target) in values.iter().zip(target) {
+        let (Some(value), Some(target)) = (value, target) else { continue };
+        all += 1;
+        counts.entry(*value).or_default()[0] += 1;
+        counts.entry(*target).or_default()[1] += 1;
+        counts.entry(*value).or_default()[2] += u64::from(value == target);
+    }
+    let copied: u64 = counts.values().map(|counts| counts[2]).sum();
+    let different = counts.values().filter(|counts| counts[2] > 0).count();
+    let chance = counts.values().map(|counts| counts[0] * counts[1]).sum::<u64>() / all.max(1);
+    if different < LEAST_COPIED || copied < 2 * chance || copied * RARELY < all {
+        return 0;
+    }
+    copied * (log2(copied) - log2(chance.max(1))).saturating_sub(SAYING)
 }
 
 fn distinct(values: &[Option<i64>]) -> usize {

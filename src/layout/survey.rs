@@ -57,6 +57,12 @@ fn columns(table: &Table, share: usize, threads: NonZeroUsize) -> Vec<Column> {
         let candidates = values.candidates(field);
         let [clues, further_clues] = values.clues(field, &candidates, known, share);
         let clues_to_rests = known.is_some();
+        if !clues_to_rests && relations.first().is_some_and(|relation| relation.held >= SOMETIMES) {
+            relations[0].clue = values.clue_to(&relations[..1], field, &candidates, share);
+        }
+        if !alternatives.is_empty() {
+            alternatives[0].clue = values.clue_to(&alternatives, field, &candidates, share);
+        }
         let column = Column { clues, further_clues, clues_to_rests, relations, alternatives, ..plain[field].clone() };
         let corrections = values.corrections(&column, field, &candidates, share, |saved| numbers.pays(saved));
         Ok(Column { corrections, ..column })
@@ -456,7 +462,11 @@ impl Numbers {
             terms.extend(feature.terms.iter().map(|&(sign, source)| (sign * factor, source)));
         }
         let constant = i64::try_from(constant).ok()?;
-        (after + 64 < before && self.pays(before - after)).then_some(Relation { constant, terms, held: 0 })
+        (after + 64 < before && self.pays(before - after)).then_some(Relation {
+            constant,
+            terms,
+            ..Relation::default()
+        })
     }
 
     /// All numeric fields known before `field`, and the differences of the record's times.
@@ -493,7 +503,8 @@ fn bounded(mut values: Vec<Option<i64>>) -> Vec<Option<i64>> {
 
 /// Percents of the rows from which on a sum needs no fit beside it.
 const CERTAIN: u8 = 75;
-/// Percents of the rows from which on clues are sought to what a relation misses.
+/// Percents of the rows from which on a clue is sought to whether a relation holds, and from which on clues to what it misses.
+const SOMETIMES: u8 = 2;
 const MOSTLY: u8 = 50;
 /// Bits that a relation takes in the header.
 const RELATION_COST: u64 = 320;

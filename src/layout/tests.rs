@@ -70,8 +70,9 @@ fn ragged_rows_and_windows_line_ends_do_not_hide_a_table() {
 }
 
 /// A number that looks random but is always the same for `seed`.
-fn noise(seed: u64) -> u64 {
-    (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32
+fn noise(number: u64) -> u64 {
+    let scattered = |number: u64| (number ^ number >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    scattered(scattered(number + 1)) >> 33
 }
 
 fn schemas(text: &[u8]) -> Vec<Schema> {
@@ -201,6 +202,54 @@ fn a_share_that_is_now_one_and_now_another_is_found() {
 }
 
 #[test]
+fn a_copy_of_the_record_before_is_found_with_what_tells_it() {
+    // Who sets out soon after the last arrival sets out from there.
+    let (mut last, mut now) = (0, 0);
+    let rows = (0..3000u64).map(|row| {
+        let wait = if noise(row).is_multiple_of(5) { 1 + noise(row + 9000) % 4 } else { 100 + noise(row + 9000) % 900 };
+        let from = if wait < 5 { last } else { noise(row + 20_000) % 300 };
+        let (begin, end) = (now + wait, now + wait + 30 + noise(row + 30_000) % 300);
+        (last, now) = (noise(row + 40_000) % 300, end);
+        let clock = |seconds: u64| {
+            let of_day = seconds % 86_400;
+            format!(
+                "2020-03-{:02} {:02}:{:02}:{:02}",
+                1 + seconds / 86_400,
+                of_day / 3600,
+                of_day / 60 % 60,
+                of_day % 60
+            )
+        };
+        format!("{},{},{from},{last}\n", clock(begin), clock(end))
+    });
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[2].clone();
+    let copy = column.relations.first().or(column.alternatives.first()).unwrap();
+    assert_eq!(copy.describe(2), "column 3 = column 4 of the row before");
+    let between = [Source { above: true, field: 1 }, Source { above: false, field: 0 }];
+    assert!(matches!(copy.clue, Some(Clue::Difference(sources, _)) if sources == between), "{copy:?}");
+}
+
+#[test]
+fn what_tells_whether_a_relation_holds_is_found() {
+    // A sum, where the first column says so.
+    let rows = (0..3000u64).map(|row| {
+        let (kind, first, second) = (noise(row) % 5, noise(row + 9000) % 9000, noise(row + 20_000) % 9000);
+        let sum = if kind < 2 { first + second } else { noise(row + 30_000) % 18_000 };
+        format!("{kind},{first},{second},{sum}\n")
+    });
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[3].clone();
+    assert!(column.relations[0].describe(3).contains("column 2") && !column.clues_to_rests, "{column:?}");
+    assert_eq!(column.relations[0].clue, Some(Clue::Text(Source { above: false, field: 0 })), "{column:?}");
+}
+
+#[test]
+fn names_of_things_are_no_shares_of_other_names() {
+    let rows = (0..3000u64).map(|row| format!("{},{}\n", noise(row) % 260, noise(row + 9000) % 260));
+    let column = schemas(rows.collect::<String>().as_bytes())[0].columns[1].clone();
+    assert!(column.alternatives.is_empty(), "{:?}", column.alternatives);
+}
+
+#[test]
 fn a_column_is_told_by_the_rough_number_of_another() {
     let rows = (0..3000u64).map(|row| {
         let place = noise(row) % 1_000_000;
@@ -214,7 +263,7 @@ fn a_column_is_told_by_the_rough_number_of_another() {
 #[test]
 fn a_column_is_told_by_how_long_something_took() {
     let rows = (0..3000u64).map(|row| {
-        let (begin, took) = (noise(row) % 40_000, noise(row + 9000) % 4000);
+        let (begin, took) = (noise(row) % 40_000, 1 + noise(row + 9000) % 4000);
         let clock = |seconds: u64| format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         format!("{},{},{}\n", clock(begin), clock(begin + took), took.ilog2())
     });

@@ -130,7 +130,10 @@ impl Chain {
             false => (&byte[..], [256; 2]),
         };
         let beginning = Beginning::alike(&weights, SELECTORS * sizes.len());
-        Self { mixers: Mixers::new(&beginning, sizes, FINAL_SETS), maps: FinalMaps::new(contexts, logistic) }
+        Self {
+            mixers: Mixers::new(&beginning, sizes, FINAL_SETS, experts.settled_rate()),
+            maps: FinalMaps::new(contexts, logistic),
+        }
     }
 
     /// Predicts a decision and learns from its answer; returns its cost.

@@ -13,7 +13,7 @@ use super::matching::{LENGTHS, MATCHES};
 use super::mixer::{Four, Mixers, SELECTORS, Selection};
 use super::model::others_start;
 use super::numbers::GUIDES;
-use super::slots::{self, lasting_rates};
+use super::slots;
 use super::vector::{Row, Vector, WIDTH};
 
 /// States of a remembered byte.
@@ -55,7 +55,6 @@ pub struct Expectations<const DROPPED: u32> {
     slots: Vec<Fours<{ 2 * STATES }>>,
     /// All ones for each voice.
     heard: Voices,
-    rates: Row,
     mixers: Mixers,
     maps: FinalMaps,
 }
@@ -89,17 +88,17 @@ pub struct Expected {
 impl<const DROPPED: u32> Expectations<DROPPED> {
     const KIND: DecisionKind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
 
-    /// The mixers' `sizes` are as for [`Mixers::new`]; they and the chances begin with what the two sections say.
+    /// The mixers' sizes and the rate that theirs settle at are as for [`Mixers::new`]; they and the chances begin with what the two sections say.
     #[inline(never)]
     pub fn new(
         contexts: usize,
         least: Least,
-        sizes: Four<usize>,
+        (sizes, settled): (Four<usize>, i32),
         (weights, chances): &mut (Section, Section),
         logistic: &Logistic,
     ) -> Self {
         let voices = contexts + MATCHES;
-        let mixers = Mixers::new(&weights.mixers(SELECTORS, voices.div_ceil(WIDTH)), &[sizes], FINAL_SETS);
+        let mixers = Mixers::new(&weights.mixers(SELECTORS, voices.div_ceil(WIDTH)), &[sizes], FINAL_SETS, settled);
         let fours = voices.div_ceil(4);
         let (mut reliability, mut slots) = (vec![[[0; STATES]; 4]; fours], vec![[[0; 2 * STATES]; 4]; fours]);
         let mut tables = reliability.as_flattened_mut().iter_mut().zip(slots.as_flattened_mut());
@@ -124,7 +123,6 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
             reliability,
             slots,
             heard: std::array::from_fn(|row| Row(std::array::from_fn(|lane| -i32::from(row * WIDTH + lane < voices)))),
-            rates: lasting_rates(),
             mixers,
             maps: FinalMaps::new([256, 256], logistic),
         }
@@ -231,7 +229,7 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         self.mixers.update::<V>(selection, &inputs[..=last], right, logistic);
         self.maps.update(cells, right);
         for slots in &mut slots[..=last] {
-            slots::learn(V::load(slots), right, &self.rates).store(slots);
+            slots::learn(V::load(slots), right).store(slots);
         }
         put(&mut self.slots, places, slots);
     }
@@ -315,7 +313,13 @@ mod tests {
             let (experts, effort) = (Experts::Text, Effort::Quick);
             let mut sections = (Beginnings::OURS.mixers(experts, effort), Beginnings::OURS.chances(experts));
             Self {
-                expectations: Expectations::new(WIDTH, least, [256; 4], &mut sections, logistic::tables()),
+                expectations: Expectations::new(
+                    WIDTH,
+                    least,
+                    ([256; 4], experts.settled_rate()),
+                    &mut sections,
+                    logistic::tables(),
+                ),
                 memories: Memories::new(12),
                 expected: Expected::default(),
                 places: Places::default(),

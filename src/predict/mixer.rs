@@ -33,6 +33,8 @@ pub struct Mixers {
     starts: Vec<Four<usize>>,
     last_weights: Vec<[Four<i32>; FOURS]>,
     last_rates: Vec<Rate>,
+    /// Where rates settle in the long run, in 1/1024.
+    settled: i32,
 }
 
 /// What mixers begin with.
@@ -66,8 +68,8 @@ pub struct Selection {
 
 impl Mixers {
     /// Mixers that start with `beginning`, as many sets of weights for each selector as `sizes` says, and with `last_sets` sets
-    /// in the last layer.
-    pub fn new(beginning: &Beginning, sizes: &[Four<usize>], last_sets: usize) -> Self {
+    /// in the last layer, whose rates settle at `settled`/1024 where they are not below that.
+    pub fn new(beginning: &Beginning, sizes: &[Four<usize>], last_sets: usize, settled: i32) -> Self {
         let mut sets = 0;
         let mut starts = vec![[0; SELECTORS]; sizes.len()];
         for (start, size) in starts.as_flattened_mut().iter_mut().zip(sizes.as_flattened()) {
@@ -84,6 +86,7 @@ impl Mixers {
             last_weights: vec![last_weights; last_sets],
             last_rates: vec![Rate::new(FIRST_LAST_RATE, 200); last_sets],
             starts,
+            settled,
         }
     }
 
@@ -181,7 +184,7 @@ impl Mixers {
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, selection: &Selection, inputs: &[Row], bit: bool, logistic: &Logistic) {
         let Selection { sets, places, outputs, last_set, last_output } = selection;
-        let last_error = self.last_rates[*last_set].error(bit, *last_output, logistic);
+        let last_error = self.last_rates[*last_set].error(bit, *last_output, self.settled, logistic);
         let fours = sets.iter().zip(places).zip(outputs).zip(&mut self.last_weights[*last_set]);
         for (((sets, places), outputs), last_weights) in fours.take(self.starts.len()) {
             let mut moved = *last_weights;
@@ -191,7 +194,7 @@ impl Mixers {
             }
             *last_weights = moved;
             for ((&set, &place), &output) in sets.iter().zip(places).zip(outputs) {
-                let error = self.rates[set].error(bit, output, logistic);
+                let error = self.rates[set].error(bit, output, self.settled, logistic);
                 // To train a row or two in vain is cheaper than to guess wrong whether it would be.
                 if self.rows <= 2 || error.abs() >= ERROR_LEAST {
                     train::<V>(&mut self.weights[place..][..self.rows], inputs, error);
@@ -213,7 +216,7 @@ fn train<V: Vector>(weights: &mut [Row], inputs: &[Row], error: i32) {
 }
 
 /// The learning rate of a set of weights, in 1/1024; it falls from the first to the last, by 1/2^[`DECAY`] of the
-/// difference with each bit. Both have [`RATE_SHIFT`] more bits.
+/// difference with each bit, while the last falls to where it settles, by 1/2^[`SETTLING`]. Both have [`RATE_SHIFT`] more bits.
 #[derive(Clone, Copy)]
 struct Rate {
     now: i32,
@@ -222,6 +225,7 @@ struct Rate {
 
 const RATE_SHIFT: u32 = 12;
 const DECAY: u32 = 10;
+const SETTLING: u32 = 18;
 
 impl Rate {
     fn new(first: i32, last: i32) -> Self {
@@ -230,9 +234,28 @@ impl Rate {
 
     /// The error of the log-odds `output` for `bit`, in 1/65536, times the rate, which goes on falling.
     #[inline(always)]
-    fn error(&mut self, bit: bool, output: i32, logistic: &Logistic) -> i32 {
+    fn error(&mut self, bit: bool, output: i32, settled: i32, logistic: &Logistic) -> i32 {
         let error = (((i32::from(bit) << 16) - logistic.squash(output) as i32) * (self.now >> RATE_SHIFT)) >> 10;
         self.now += (self.last - self.now) >> DECAY;
+        self.last += ((settled << RATE_SHIFT) - self.last).min(0) >> SETTLING;
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::logistic;
+    use super::*;
+
+    #[test]
+    fn rates_fall_soon_and_settle_in_the_long_run() {
+        let after = |bits: usize, settled: i32| {
+            let mut rate = Rate::new(FIRST_RATE, 300);
+            (0..bits).for_each(|_| _ = rate.error(true, 0, settled, logistic::tables()));
+            rate.now >> RATE_SHIFT
+        };
+        assert_eq!([after(0, 120), after(20_000, 300), after(4_000_000, 300)], [FIRST_RATE, 300, 300]);
+        assert!((280..300).contains(&after(20_000, 120)));
+        assert_eq!(after(4_000_000, 120), 120);
     }
 }

@@ -12,7 +12,7 @@ use super::beginnings::{self, Learned};
 use super::beginnings::{Beginnings, Section};
 use super::evidence::{DecisionKind, Evidence};
 use super::expected::{Expectations, Expected, Voices};
-use super::experts::{Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail, mix};
+use super::experts::{COUNTED, Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail, mix};
 use super::follower;
 use super::logistic::{self, Logistic};
 use super::matching::{MATCHES, Match, MatchTable, Segments, agreement, classes};
@@ -45,6 +45,8 @@ pub struct Model {
     others_start: usize,
     /// Whether bits have eight mixers, not four.
     eight_mixers: bool,
+    /// The contexts by whose counts the last of the eight is selected.
+    counted: [usize; COUNTED],
     mixers: Mixers,
     /// How far the network has been right, once there is one.
     network_map: Option<Apm>,
@@ -138,23 +140,24 @@ impl Model {
         let remembering = contexts.min(WIDTH);
         let groups = contexts.div_ceil(WIDTH);
         let state_groups = if effort.maps_states() { groups } else { 0 };
-        let (selector_sizes, sizes) = (experts.selector_sizes(), experts.byte_selector_sizes());
+        let (selector_sizes, expected) =
+            (experts.selector_sizes(), (experts.byte_selector_sizes(), experts.settled_rate()));
         let eight_mixers = effort.has_eight_mixers(experts);
         let selector_sizes = if eight_mixers { &selector_sizes[..] } else { &selector_sizes[..1] };
         let others_start = others_start(contexts);
         let rows = groups + state_groups + usize::from(others_start == 0);
         let beginning = sections.0.mixers(SELECTORS * selector_sizes.len(), rows);
-        let mixers = Mixers::new(&beginning, selector_sizes, FINAL_SETS);
+        let mixers = Mixers::new(&beginning, selector_sizes, FINAL_SETS, experts.settled_rate());
         let states = StateMaps::new(state_groups, &mut sections.1, logistic);
         Self {
             logistic,
             foresight: effort.expects(experts).map(|(byte, half)| Foresight {
                 memories: Memories::new(bits + MEMORY_BITS),
-                bytes: Expectations::new(remembering, byte, sizes, sections, logistic),
-                halves: half.map(|half| Expectations::new(remembering, half, sizes, sections, logistic)),
+                bytes: Expectations::new(remembering, byte, expected, sections, logistic),
+                halves: half.map(|half| Expectations::new(remembering, half, expected, sections, logistic)),
                 is_rare: experts != Experts::Rows && effort > Effort::Quick,
             }),
-            slots: Slots::new(contexts, bits, experts.count_limit()),
+            slots: Slots::new(contexts, bits),
             states,
             numbers: (experts == Experts::Rows && effort > Effort::Fast).then(Numbers::new),
             match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
@@ -164,6 +167,7 @@ impl Model {
             rows,
             others_start,
             eight_mixers,
+            counted: experts.counted(),
             mixers,
             network_map: None,
             maps: FinalMaps::new([1 << 16; 2], logistic),
@@ -347,7 +351,8 @@ impl Model {
         let nibble = &mut nibbles[bit_index / 4];
         self.mixers.select(selection, 0, lane.trail.selectors(partial, bit_index, classes, excluding));
         if self.eight_mixers {
-            self.mixers.select(selection, 1, lane.trail.more_selectors(bit_index));
+            let counts = nibble.counts(self.counted);
+            self.mixers.select(selection, 1, lane.trail.more_selectors(bit_index, counts));
         }
         self.mixers.select_last(selection, final_set);
 

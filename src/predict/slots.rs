@@ -19,6 +19,9 @@ const HALF: i32 = 1 << 21;
 pub const GROUPS: usize = 2;
 /// The count from which on a line knows something.
 const KNOWN: i32 = 4;
+/// The share of the error by which a slot moves, in 1/256, by its class of count: itself up to 7, then 7 + count / 8. From 32 on
+/// a count goes on with one bit in eight.
+const RATES: Row = Row([170, 102, 73, 56, 46, 39, 34, 30, 20, 12, 8, 4, 3, 2, 1, 0]);
 /// Contexts at most.
 pub const CONTEXTS: usize = GROUPS * WIDTH;
 
@@ -31,8 +34,6 @@ pub struct Slots {
     contexts: usize,
     /// How often newcomers met lines that both know something.
     contested: u32,
-    /// The share of the error by which a slot moves, in 1/256, by its class of count.
-    rates: Row,
     /// Room for the lines that are being closed.
     closing: [Row; WIDTH],
 }
@@ -53,15 +54,14 @@ impl Default for Nibble {
 }
 
 impl Slots {
-    /// 2^`bits` lines for so many contexts. The rate stops to fall at a count of `limit`.
-    pub fn new(contexts: usize, bits: u32, limit: i32) -> Self {
+    /// 2^`bits` lines for so many contexts.
+    pub fn new(contexts: usize, bits: u32) -> Self {
         debug_assert!(contexts <= CONTEXTS && bits >= 12);
         Self {
             lines: zeroed((1 << bits) + contexts, Row::ZERO),
             shift: 64 - bits,
             contexts,
             contested: 0,
-            rates: falling_rates(limit),
             closing: [Row::ZERO; WIDTH],
         }
     }
@@ -123,7 +123,7 @@ impl Slots {
     pub fn update<V: Vector>(&self, nibble: &mut Nibble, bit: bool) {
         for rows in &mut nibble.rows[..self.contexts.div_ceil(WIDTH)] {
             let slots = &mut rows[nibble.node];
-            learn(V::load(slots), bit, &self.rates).store(slots);
+            learn(V::load(slots), bit).store(slots);
         }
         nibble.node = nibble.node * 2 + usize::from(bit);
     }
@@ -189,25 +189,23 @@ impl Nibble {
         }
     }
 
+    /// How often the coming bit's slots of some contexts of the first group have been seen, two bits each: never, up to 3 times, up to
+    /// 24, or more often.
+    #[inline(always)]
+    pub fn counts<const COUNT: usize>(&self, contexts: [usize; COUNT]) -> usize {
+        let slots = &self.rows[0][self.node].0;
+        contexts.into_iter().fold(0, |counts, context| {
+            let count = slots[context] >> COUNT_SHIFT & 63;
+            let class = usize::from(count > 0) + usize::from(count > 3) + usize::from(count > 24);
+            counts << 2 | class
+        })
+    }
+
     /// The slots of the coming bit, a row for each group.
     #[inline(always)]
     pub fn slots(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().map(|rows| &rows[self.node])
     }
-}
-
-/// The share of the error by which a slot moves, in 1/256, by its class of count; it stops to fall at a count of `limit`.
-pub fn falling_rates(limit: i32) -> Row {
-    // The class is the count up to 7, then 7 + count / 8.
-    let count = |class: i32| if class < 8 { class } else { (class - 7) * 8 + 3 };
-    Row(std::array::from_fn(|class| 512 / (2 * count(class as i32).min(limit) + 3)))
-}
-
-/// The rates of slots that see very many bits.
-pub fn lasting_rates() -> Row {
-    let mut rates = falling_rates(63);
-    rates.0[14] = 2;
-    rates
 }
 
 /// A slot of the probability `one`/65536 and a count.
@@ -242,13 +240,17 @@ fn parabola<V: Vector>(chord: V) -> V {
 
 /// Slots after `bit` was seen there: the probability moves by the share of its error that the count's class has.
 #[inline(always)]
-pub fn learn<V: Vector>(slots: V, bit: bool, rates: &Row) -> V {
-    let target = V::splat(if bit { HALF - 1 } else { -HALF });
+pub fn learn<V: Vector>(slots: V, bit: bool) -> V {
+    let (one, target) = (V::splat(1), V::splat(if bit { HALF - 1 } else { -HALF }));
     let count = slots.shift_right::<{ COUNT_SHIFT }>().and(V::splat(63));
     let class = count.min(count.shift_right::<3>().add(V::splat(7)));
     let probability = slots.shift_right::<PROBABILITY_SHIFT>();
-    let moved = probability.add(target.sub(probability).mul(class.look_up(rates)).shift_right::<8>());
-    let counted = count.add(V::splat(1)).min(V::splat(63)).shift_left::<COUNT_SHIFT>();
+    let step = target.sub(probability).mul(class.look_up(&RATES)).add(V::splat(128)).shift_right::<8>();
+    let moved = probability.add(step);
+    // What the lowest bits of the probability are is as good as chance.
+    let is_slow = V::splat(0).sub(count.shift_right::<5>());
+    let counts = one.sub(moved.and(V::splat(7)).and(is_slow).min(one));
+    let counted = count.add(counts).min(V::splat(63)).shift_left::<COUNT_SHIFT>();
     let history = slots.shift_left::<1>().or(V::splat(i32::from(bit))).and(V::splat(15));
     moved.shift_left::<PROBABILITY_SHIFT>().or(counted).or(history)
 }
@@ -308,11 +310,48 @@ pub fn prefetch_all<T>(values: &[T], hashes: &[u64], place: impl Fn(u64) -> usiz
 
 #[cfg(test)]
 mod tests {
+    use super::super::vector::Portable;
     use super::*;
 
     #[test]
+    fn a_slot_comes_to_know_a_chance_to_a_few_thousandths() {
+        let (mut row, mut number) = (Row::ZERO, 0u32);
+        let mut learn_one_in_eight = |bits: u32| {
+            for _ in 0..bits {
+                number += 1;
+                learn(Portable::load(&row), number.wrapping_mul(0x9E37_79B9) >> 29 == 0).store(&mut row);
+            }
+            (row.0[0] >> PROBABILITY_SHIFT) + HALF
+        };
+        learn_one_in_eight(2000);
+        let seen: Vec<i32> = (0..50).map(|_| learn_one_in_eight(7)).collect();
+        assert!(seen.iter().all(|seen| (seen - HALF / 4).abs() < HALF / 100), "{seen:?} of {HALF}");
+    }
+
+    #[test]
+    fn from_32_on_a_count_stands_for_eight_bits() {
+        let mut row = Row::ZERO;
+        let mut count_after = |bits: u32| {
+            (0..bits).for_each(|bit| learn(Portable::load(&row), bit % 3 == 0).store(&mut row));
+            row.0[0] >> COUNT_SHIFT & 63
+        };
+        assert_eq!([count_after(31), count_after(1)], [31, 32]);
+        assert!((36..45).contains(&count_after(64)));
+        assert_eq!(count_after(1000), 63);
+    }
+
+    #[test]
+    fn counts_are_told_in_two_bits_each() {
+        let mut nibble = Nibble::default();
+        for (context, count) in [1, 4, 25].into_iter().enumerate() {
+            nibble.rows[0][1].0[context] = count << COUNT_SHIFT;
+        }
+        assert_eq!(nibble.counts([2, 0, 5, 1]), 0b11_01_00_10);
+    }
+
+    #[test]
     fn newcomers_leave_lines_that_know_something_to_their_owners_seven_times_of_eight() {
-        let mut slots = Slots::new(16, 14, 60);
+        let mut slots = Slots::new(16, 14);
         for (line, check) in [(6, 1), (7, 2)] {
             assert_eq!(slots.find(line, check, 0), line);
             slots.lines[line].0[1] = 10 << COUNT_SHIFT;

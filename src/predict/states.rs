@@ -4,7 +4,7 @@ use super::beginnings::Section;
 #[cfg(feature = "reports")]
 use super::beginnings::mean_odds;
 use super::logistic::Logistic;
-use super::slots::{self, COUNT_SHIFT, GROUPS, lasting_rates};
+use super::slots::{self, COUNT_SHIFT, GROUPS};
 #[cfg(feature = "reports")]
 use super::vector::TABLE;
 use super::vector::{Row, Tables, Vector, WIDTH};
@@ -16,7 +16,6 @@ const COUNT_CLASSES: Row = Row([0, 1, 2, 3, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6])
 pub struct StateMaps {
     /// For each group of contexts.
     maps: Vec<Tables>,
-    rates: Row,
 }
 
 /// The states of one lane's present bit and the cells that they stand for, for each group of contexts.
@@ -27,7 +26,7 @@ impl StateMaps {
     pub fn new(groups: usize, chances: &mut Section, logistic: &Logistic) -> Self {
         let plain = |state: u32| (state & 31) << 11 | 1 << 10;
         let map = std::array::from_fn(|state| chances.slot(plain(state as u32), logistic));
-        Self { maps: vec![[map; WIDTH]; groups], rates: lasting_rates() }
+        Self { maps: vec![[map; WIDTH]; groups] }
     }
 
     /// What the maps have learned that others may begin with.
@@ -60,7 +59,7 @@ impl StateMaps {
     #[inline(always)]
     pub fn update<V: Vector>(&mut self, present: &mut StateCells, bit: bool) {
         for (tables, (states, cells)) in self.maps.iter_mut().zip(present) {
-            slots::learn(V::load(cells), bit, &self.rates).put(tables, V::load(states));
+            slots::learn(V::load(cells), bit).put(tables, V::load(states));
         }
     }
 }

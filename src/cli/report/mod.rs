@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use anyhow::Result;
 use nncz::Parity;
 use nncz::container::{Archive, Method, VERSION};
-use nncz::layout::Layout;
+use nncz::layout::{Clue, Column, Layout, Relation, listed};
 use nncz::net::{self, Shape};
 use serde_json::json;
 
@@ -73,8 +73,11 @@ pub fn info(name: &str, bytes: &[u8], verbose: bool) -> Result<Outcome> {
         ("  headers", part(headers)),
         ("layout", layout.clone()),
     ];
-    let relations = relations(&header.layout);
-    rows.extend(relations.iter().filter(|_| verbose).map(|relation| ("  relation", relation.clone())));
+    let (relations, corrections) = (relations(&header.layout), corrections(&header.layout));
+    if verbose {
+        rows.extend(relations.iter().map(|relation| ("  relation", relation.clone())));
+        rows.extend(corrections.iter().map(|correction| ("  correction", correction.clone())));
+    }
     rows.extend([
         ("context tables", format!("2^{} lines", header.tables.bits)),
         ("effort", effort.clone()),
@@ -97,6 +100,7 @@ pub fn info(name: &str, bytes: &[u8], verbose: bool) -> Result<Outcome> {
         "memory_to_decompress_bytes": memory,
         "layout": layout,
         "relations": relations,
+        "corrections": corrections,
         "context_tables_log2": header.tables.bits,
         "effort": effort,
         "network_parameters": weights.map(|weights| weights.shape.parameters()),
@@ -203,20 +207,40 @@ fn layout(layout: &Layout) -> String {
     }
 }
 
-/// Each relation between columns in words, with how often it held in the sample it was found in.
+/// Each relation between columns in words, with how often it held in the sample it was found in and what tells whether it does.
 fn relations(layout: &Layout) -> Vec<String> {
+    let in_words = |field: usize, relation: &Relation, of_which: &str| {
+        let told = relation.clue.map_or(String::new(), |clue| format!("; {of_which} is told by {clue}"));
+        format!("{} (exact in {} % of the sample{told})", relation.describe(field), relation.held)
+    };
+    in_columns(layout, |field, column| {
+        let relations = column.relations.iter().map(|relation| in_words(field, relation, "whether it holds"));
+        let which = if column.alternatives.len() > 1 { "which of these holds" } else { "whether it holds" };
+        let alternatives = column.alternatives.iter().map(|relation| in_words(field, relation, which));
+        relations.chain(alternatives).collect()
+    })
+}
+
+/// The clues by which what a column's first relation expects is corrected, in words.
+fn corrections(layout: &Layout) -> Vec<String> {
+    in_columns(layout, |field, column| {
+        let in_words =
+            |clues: &Vec<Clue>| format!("column {}, by what was missed after the same {}", field + 1, listed(clues));
+        column.corrections.iter().map(in_words).collect()
+    })
+}
+
+/// What there is to say of each column of each table.
+fn in_columns(layout: &Layout, words: impl Fn(usize, &Column) -> Vec<String>) -> Vec<String> {
     let Layout::Delimited { schemas, .. } = layout else { return Vec::new() };
-    let mut words = Vec::new();
+    let mut all = Vec::new();
     for (number, schema) in schemas.iter().enumerate() {
         let table = if schemas.len() > 1 { format!("table {}: ", number + 1) } else { String::new() };
         for (field, column) in schema.columns.iter().enumerate() {
-            let relations = column.relations.iter().chain(&column.alternatives);
-            words.extend(relations.map(|relation| {
-                format!("{table}{} (exact in {} % of the sample)", relation.describe(field), relation.held)
-            }));
+            all.extend(words(field, column).into_iter().map(|words| format!("{table}{words}")));
         }
     }
-    words
+    all
 }
 
 /// The number of blocks that are stored as they are.

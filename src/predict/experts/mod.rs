@@ -29,6 +29,9 @@ pub const FINAL_SETS: usize = PLACES + 8;
 /// Places of trust.
 pub const TRUST_PLACES: usize = 2 * PLACES;
 
+/// Contexts by whose counts a mixer is selected, and the sets of that one.
+pub const COUNTED: usize = 5;
+const COUNTS: usize = 1 << (2 * COUNTED);
 /// Contexts where there are few.
 pub const FEW: usize = 8;
 /// Those of the first sixteen contexts that stay where there are few.
@@ -88,20 +91,29 @@ impl Experts {
         }
     }
 
-    /// Where the counts of slots stop.
-    pub fn count_limit(self) -> i32 {
+    /// Where the rates of mixers settle, in 1/1024: binary data changes its nature all along.
+    pub fn settled_rate(self) -> i32 {
         match self {
-            Experts::Text | Experts::Records => 60,
-            Experts::Rows => 50,
+            Experts::Text | Experts::Rows => 120,
+            Experts::Records => 300,
+        }
+    }
+
+    /// The contexts by whose counts a further mixer is selected.
+    pub fn counted(self) -> [usize; COUNTED] {
+        match self {
+            Experts::Text => [2, 3, 4, 5, 8],
+            Experts::Records => [2, 3, 5, 10, 11],
+            Experts::Rows => [11, 13, 12, 3, 6],
         }
     }
 
     /// Weight sets of each mixer.
     pub fn selector_sizes(self) -> [Four<usize>; FOURS] {
         match self {
-            Experts::Text => [[256 + 8, 256 * 8, 16 * 16, 2 * 256], [2048; SELECTORS]],
-            Experts::Records => [[256 + 8, 256 * 8, 16 * 16, 2048], [2048, 2048, 2048, 2048]],
-            Experts::Rows => [[2 * PLACES, 256 + 8, 16 * 16, 2048], [2048, 2048, 1024, 1024]],
+            Experts::Text => [[256 + 8, 256 * 8, 16 * 16, 2 * 256], [2048, 2048, 2048, COUNTS]],
+            Experts::Records => [[256 + 8, 256 * 8, 16 * 16, 2048], [2048, 2048, 2048, COUNTS]],
+            Experts::Rows => [[2 * PLACES, 256 + 8, 16 * 16, 2048], [2048, 2048, 1024, COUNTS]],
         }
     }
 
@@ -223,28 +235,22 @@ impl Trail {
         }
     }
 
-    /// The weight sets of the four further mixers.
+    /// The weight sets of the four further mixers; `counts` is that of the last one.
     #[inline(always)]
-    pub fn more_selectors(&self, bit_index: usize) -> Four<usize> {
+    pub fn more_selectors(&self, bit_index: usize, counts: usize) -> Four<usize> {
         let hashed = |key: u64, bits: u32| (mix(key, 1) >> (64 - bits)) as usize;
         match &self.part {
             Part::Text(text) => {
-                let [kinds, marks, key] = text.more_sets();
-                [hashed(self.last & 0xFFFF, 11), hashed(kinds, 11), hashed(marks, 11), hashed(key, 11)]
+                let [kinds, marks] = text.more_sets();
+                [hashed(self.last & 0xFFFF, 11), hashed(kinds, 11), hashed(marks, 11), counts]
             }
             Part::Records(records) => {
                 let column = records.column() as u64;
-                let above = records.above();
-                [
-                    above * 8 + bit_index,
-                    hashed(self.last & 0xFFFF, 11),
-                    hashed(column, 11),
-                    hashed(column << 8 | above as u64, 11),
-                ]
+                [records.above() * 8 + bit_index, hashed(self.last & 0xFFFF, 11), hashed(column, 11), counts]
             }
             Part::Rows(row) => {
-                let [prefix, left, clue] = row.more_sets();
-                [self.previous() * 8 + bit_index, hashed(prefix, 11), hashed(left, 10), hashed(clue, 10)]
+                let [prefix, left] = row.more_sets();
+                [self.previous() * 8 + bit_index, hashed(prefix, 11), hashed(left, 10), counts]
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What each expert looks at, in words.
 
-use crate::layout::{Clue, Column, Layout};
+use crate::layout::{Clue, Column, Layout, Relation, listed};
 
 use super::super::Effort;
 use super::super::evidence::Expert;
@@ -90,22 +90,29 @@ impl Expert {
 /// The contexts whose meaning depends on what is known of the column.
 fn in_column(column: &Column, number: usize, field: usize) -> Option<String> {
     let relation = |index: usize| Some(column.relations.get(index)?.describe(field));
-    let name = |clue: &Clue| match clue {
-        Clue::Text(source) => source.to_string(),
-        Clue::Number(source, _) => format!("roughly {source}"),
-        Clue::Difference([first, second], _) => format!("roughly {first} - {second}"),
+    let told = |what: String, relation: &Relation| match relation.clue {
+        Some(clue) => format!("{what}, and {clue}"),
+        None => what,
     };
     let clues = |clues: &[Clue], count: usize| {
-        let names: Vec<String> = clues.get(..count)?.iter().map(name).collect();
-        Some(format!("the field so far and {}", names.join(", ")))
+        let so_far = match column.relations.first().filter(|_| column.clues_to_rests) {
+            Some(relation) => format!("how far {} holds", relation.describe(field)),
+            None => "the field so far".to_owned(),
+        };
+        Some(format!("{so_far} and {}", listed(clues.get(..count)?)))
     };
     match number {
         2 | 4 if !column.alternatives.is_empty() => {
-            let first = column.alternatives.first()?.describe(field);
-            Some(format!("{first}, or one of {} others", column.alternatives.len() - 1))
+            let first = column.alternatives.first()?;
+            let what = match column.alternatives.len() {
+                1 => first.describe(field),
+                all => format!("{}, or one of {} others", first.describe(field), all - 1),
+            };
+            Some(if number == 2 { told(what, first) } else { what })
         }
         2 | 4 => relation(1),
-        10 | 15 => relation(0),
+        10 => relation(0),
+        15 => Some(told(relation(0)?, column.relations.first()?)),
         1 => clues(&column.further_clues, 1),
         3 => clues(&column.further_clues, 2),
         11 => clues(&column.clues, 3),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::layout::{
-    ALTERNATIVES, CLUES, CORRECTIONS, Clue, Column, Cursor, Format, RELATIONS, Rows, Schema, Shape, Source, follow,
-    significant,
+    ALTERNATIVES, CLUES, CORRECTIONS, Clue, Column, Cursor, Format, RELATIONS, Relation, Rows, Schema, Shape, Source,
+    follow, significant,
 };
 
 use crate::net::Foretold;
@@ -38,6 +38,9 @@ pub struct RowTrail {
     alternatives: [Guess; ALTERNATIVES],
     /// How many of them there are.
     choices: usize,
+    /// What the clues say to whether the first relation holds, and to which alternative does.
+    holding: Option<u64>,
+    chosen: Option<u64>,
     float: FloatDigits,
     field: usize,
     offset: usize,
@@ -164,6 +167,7 @@ impl RowTrail {
         self.choices = 0;
         self.clues = [Said::default(); 2];
         self.clues_to_rests = false;
+        (self.holding, self.chosen) = (None, None);
         let schemas = Arc::clone(&self.schemas);
         let Some(column) = schemas.get(self.schema).and_then(|schema| schema.columns.get(self.field)) else { return };
         for (said, clues) in self.clues.iter_mut().zip([&column.clues, &column.further_clues]) {
@@ -172,6 +176,9 @@ impl RowTrail {
             }
         }
         self.clues_to_rests = column.clues_to_rests;
+        let clue_to =
+            |relations: &[Relation]| relations.first()?.clue.map(|clue| clue_said(clue, &self.values, &self.numbers));
+        (self.holding, self.chosen) = (clue_to(&column.relations), clue_to(&column.alternatives));
         let number = |source: Source| self.numbers.get(source).flatten();
         for (guess, relation) in self.guesses.iter_mut().zip(&column.relations) {
             if let Some(value) = relation.predict(number) {
@@ -231,7 +238,8 @@ impl RowTrail {
         self.values.get(source).unwrap_or(0)
     }
 
-    /// The contexts of the alternatives, if the column has any: what each that still agrees expects, and the first that does.
+    /// The contexts of the alternatives, if the column has any: what each that still agrees expects beside the clue to which holds, and
+    /// the first that does.
     #[inline(always)]
     fn choice_keys(&self) -> Option<[u64; 2]> {
         if self.choices == 0 {
@@ -246,7 +254,9 @@ impl RowTrail {
                     (index as u64 + 1) << 16 | u64::from(expected) << 8 | u64::from(guess.expected(self.offset + 1));
             }
         }
-        Some([mix(self.field as u64, all), mix(mix(self.field as u64, first), self.offset as u64)])
+        let all = mix(self.field as u64, all);
+        let all = self.chosen.map_or(all, |said| mix(all, said));
+        Some([all, mix(mix(self.field as u64, first), self.offset as u64)])
     }
 
     /// The hash of the `distance`-th field to the left, 0 if there is none.
@@ -282,11 +292,10 @@ impl RowTrail {
         self.place_number() * 2 + usize::from(agrees)
     }
 
-    /// The field so far, the field to the left, and what the first clue says.
+    /// The field so far, the field to the left.
     #[inline(always)]
-    pub fn more_sets(&self) -> [u64; 3] {
-        let clue = self.clues[0].first();
-        [self.prefix, self.left(1), mix(self.field as u64, clue)]
+    pub fn more_sets(&self) -> [u64; 2] {
+        [self.prefix, self.left(1)]
     }
 
     /// The place, and how far the relations' predictions have held.
@@ -352,7 +361,10 @@ impl RowTrail {
             one.unwrap_or_else(|| mix(self.prefix, self.same_above())),
             two.unwrap_or_else(|| mix(mix(self.prefix, self.same_above()), self.left(1))),
             self.float.key().unwrap_or(mix(3, order(2))),
-            first_key.unwrap_or(mix(4, order(4))),
+            match (first_key, self.holding) {
+                (Some(key), Some(said)) => mix(key, said),
+                _ => first_key.unwrap_or(mix(4, order(4))),
+            },
         ]
     }
 
@@ -380,12 +392,6 @@ impl Said {
     fn push(&mut self, value: u64) {
         self.values[self.count] = value;
         self.count += 1;
-    }
-
-    /// What the first one says, 0 if there is none.
-    #[inline(always)]
-    fn first(&self) -> u64 {
-        if self.count > 0 { self.values[0] } else { 0 }
     }
 
     /// The hashes of `key` and the first one, two and three, as far as there are so many.

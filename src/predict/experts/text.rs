@@ -171,10 +171,10 @@ impl TextTrail {
         (self.word_length.min(7) * 8 + before) * 4 + above
     }
 
-    /// The kinds of the last three bytes, the last two marks, the key.
+    /// The kinds of the last three bytes, the last two marks.
     #[inline(always)]
-    pub fn more_sets(&self) -> [u64; 3] {
-        [self.kinds & 0xFF_FFFF, self.marks & 0xFFFF, self.key]
+    pub fn more_sets(&self) -> [u64; 2] {
+        [self.kinds & 0xFF_FFFF, self.marks & 0xFFFF]
     }
 
     /// The column, at most 255.
