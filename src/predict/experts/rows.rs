@@ -159,8 +159,8 @@ impl RowTrail {
         self.open_field();
     }
 
-    /// Evaluates the clues and the relations of the field that now begins.
-    #[inline(always)]
+    /// Evaluates the clues and the relations of the field that now begins. Not a part of each build's code: it is seldom wanted.
+    #[inline(never)]
     fn open_field(&mut self) {
         self.float = FloatDigits::default();
         self.guesses = [Guess::default(); RELATIONS];
