@@ -166,8 +166,9 @@ impl<'a> Job<'a> {
             Some(NetworkPlan { shape, .. }) => {
                 let mut places = Places::new(sample, &self.layout, shape);
                 let streams = coding.encode_observed(sample, 1, self.progress, &mut places)?;
-                awake = places.awake();
-                shape.resting = places.resting();
+                let resting = places.resting();
+                awake = places.awake(&resting);
+                shape.resting = resting;
                 streams
             }
         };

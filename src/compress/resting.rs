@@ -30,9 +30,8 @@ impl<'a> Places<'a> {
         Self { sample, shape, follower: Follower::new(layout), cost: 0, costs, counts }
     }
 
-    /// Percents of the bytes at which it does not rest.
-    pub fn awake(&self) -> u64 {
-        let resting = self.resting();
+    /// Percents of the bytes at which a network that is `resting` so does not.
+    pub fn awake(&self, resting: &[bool]) -> u64 {
         let all: u64 = self.counts.iter().sum();
         let awake =
             self.counts.iter().enumerate().filter(|&(place, _)| !resting.get(place).is_some_and(|&rests| rests));
@@ -86,7 +85,9 @@ mod tests {
             Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None, pipelined: false };
         let mut places = Places::new(sample, &layout, &shape);
         coding.encode_observed(sample, 1, &Silent, &mut places).unwrap();
-        (places.resting(), places.awake(), shape)
+        let resting = places.resting();
+        let awake = places.awake(&resting);
+        (resting, awake, shape)
     }
 
     #[test]

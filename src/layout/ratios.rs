@@ -48,13 +48,13 @@ impl Numbers {
     /// first.
     pub fn alternatives(&self, columns: &[Column], field: usize, relations: &[Relation]) -> Vec<Relation> {
         let mut target = self.values_of(Source { above: false, field: field as u16 });
+        let usual = commonest(&target[..target.len().min(ROWS)]);
         let told = |row: usize| relations.iter().any(|relation| self.tells(relation, field, row));
         for (row, value) in target.iter_mut().enumerate() {
             *value = value.filter(|&value| value.abs() < LIMIT && !told(row));
         }
         let copies = self.copies(columns, field, &mut target);
         target.truncate(ROWS);
-        let usual = commonest(&self.values_of(Source { above: false, field: field as u16 })[..target.len()]);
         target.iter_mut().for_each(|value| *value = value.filter(|&value| value != usual));
         let shares = self.shares(columns, field, target);
         copies.into_iter().chain(shares).take(ALTERNATIVES).collect()

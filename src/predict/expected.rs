@@ -7,10 +7,10 @@ use super::beginnings::Section;
 #[cfg(feature = "reports")]
 use super::beginnings::{self, mean_odds};
 use super::evidence::{DecisionKind, Evidence};
-use super::experts::{FINAL_SETS, Selectors, TRUST_PLACES};
+use super::experts::{Experts, FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES};
-use super::mixer::{Four, Mixers, SELECTORS, Selection};
+use super::mixer::{Mixers, SELECTORS, Selection};
 use super::model::others_start;
 use super::numbers::GUIDES;
 use super::slots;
@@ -88,17 +88,18 @@ pub struct Expected {
 impl<const DROPPED: u32> Expectations<DROPPED> {
     const KIND: DecisionKind = if DROPPED == 0 { DecisionKind::Byte } else { DecisionKind::Half };
 
-    /// The mixers' sizes and the rate that theirs settle at are as for [`Mixers::new`]; they and the chances begin with what the two sections say.
+    /// For these `experts`; the mixers and the chances begin with what the two sections say.
     #[inline(never)]
     pub fn new(
         contexts: usize,
         least: Least,
-        (sizes, settled): (Four<usize>, i32),
+        experts: Experts,
         (weights, chances): &mut (Section, Section),
         logistic: &Logistic,
     ) -> Self {
         let voices = contexts + MATCHES;
-        let mixers = Mixers::new(&weights.mixers(SELECTORS, voices.div_ceil(WIDTH)), &[sizes], FINAL_SETS, settled);
+        let beginning = weights.mixers(SELECTORS, voices.div_ceil(WIDTH));
+        let mixers = Mixers::new(&beginning, &[experts.byte_selector_sizes()], FINAL_SETS, experts.settled_rate());
         let fours = voices.div_ceil(4);
         let (mut reliability, mut slots) = (vec![[[0; STATES]; 4]; fours], vec![[[0; 2 * STATES]; 4]; fours]);
         let mut tables = reliability.as_flattened_mut().iter_mut().zip(slots.as_flattened_mut());
@@ -293,7 +294,6 @@ fn put<const SIZE: usize>(tables: &mut [Fours<SIZE>], places: &mut Voices, numbe
 mod tests {
     use super::*;
     use crate::predict::beginnings::Beginnings;
-    use crate::predict::experts::Experts;
     use crate::predict::memories::{Memories, Places};
     use crate::predict::vector::Portable;
     use crate::predict::{Effort, logistic};
@@ -313,13 +313,7 @@ mod tests {
             let (experts, effort) = (Experts::Text, Effort::Quick);
             let mut sections = (Beginnings::OURS.mixers(experts, effort), Beginnings::OURS.chances(experts));
             Self {
-                expectations: Expectations::new(
-                    WIDTH,
-                    least,
-                    ([256; 4], experts.settled_rate()),
-                    &mut sections,
-                    logistic::tables(),
-                ),
+                expectations: Expectations::new(WIDTH, least, experts, &mut sections, logistic::tables()),
                 memories: Memories::new(12),
                 expected: Expected::default(),
                 places: Places::default(),

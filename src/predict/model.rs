@@ -140,8 +140,7 @@ impl Model {
         let remembering = contexts.min(WIDTH);
         let groups = contexts.div_ceil(WIDTH);
         let state_groups = if effort.maps_states() { groups } else { 0 };
-        let (selector_sizes, expected) =
-            (experts.selector_sizes(), (experts.byte_selector_sizes(), experts.settled_rate()));
+        let selector_sizes = experts.selector_sizes();
         let eight_mixers = effort.has_eight_mixers(experts);
         let selector_sizes = if eight_mixers { &selector_sizes[..] } else { &selector_sizes[..1] };
         let others_start = others_start(contexts);
@@ -153,8 +152,8 @@ impl Model {
             logistic,
             foresight: effort.expects(experts).map(|(byte, half)| Foresight {
                 memories: Memories::new(bits + MEMORY_BITS),
-                bytes: Expectations::new(remembering, byte, expected, sections, logistic),
-                halves: half.map(|half| Expectations::new(remembering, half, expected, sections, logistic)),
+                bytes: Expectations::new(remembering, byte, experts, sections, logistic),
+                halves: half.map(|half| Expectations::new(remembering, half, experts, sections, logistic)),
                 is_rare: experts != Experts::Rows && effort > Effort::Quick,
             }),
             slots: Slots::new(contexts, bits),
