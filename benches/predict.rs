@@ -1,17 +1,23 @@
-//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2|3] FILE…` prints each file's size as the sum
-//! of −log2 p over its decisions, without container or network, their number per byte, and the speed in bytes per second of
-//! the processor's time.
+//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2|3] [--without columns|relations|clues]
+//! FILE…` prints each file's size as the sum of −log2 p over its decisions, without container or network, their number per byte, and
+//! the speed in bytes per second of the processor's time. Without clues, relations stay; without relations, neither does; without
+//! columns, nothing is known of them but where they begin and end.
 
 use std::time::Instant;
 
-use nncz::layout::Layout;
+use nncz::layout::{Column, Layout};
 use nncz::net::Instructions;
 use nncz::predict::{Decision, Effort, Predictor, Tables};
 
 fn main() {
     let (mut lanes, mut tables, mut files) = (1, Tables { bits: 23, effort: Effort::Normal }, Vec::new());
+    let mut forget = None;
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
+        if argument == "--without" {
+            forget = arguments.next().map(|part| forgetting(&part));
+            continue;
+        }
         let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
         match argument.as_str() {
             "--lanes" => lanes = number(),
@@ -23,14 +29,40 @@ fn main() {
     println!("{:>12} {:>12} {:>7} {:>9} {:>6}  file and layout", "bytes", "coded", "bpb", "decisions", "MB/s");
     for file in files {
         let bytes = std::fs::read(&file).expect("a readable file");
-        measure(&file, &bytes, lanes, tables);
+        measure(&file, &bytes, lanes, tables, forget);
     }
 }
 
-fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables) {
+/// Forgets a part of what is known of columns.
+type Forget = fn(&mut Vec<Column>);
+
+fn forgetting(part: &str) -> Forget {
+    match part {
+        "columns" => Vec::clear,
+        "relations" => |columns| {
+            forgetting("clues")(columns);
+            for column in columns {
+                (column.relations, column.alternatives) = Default::default();
+                column.corrections.clear();
+            }
+        },
+        "clues" => |columns| {
+            for column in columns {
+                (column.clues, column.further_clues) = Default::default();
+                column.relations.iter_mut().chain(&mut column.alternatives).for_each(|relation| relation.clue = None);
+            }
+        },
+        other => panic!("--without columns, relations or clues, not {other}"),
+    }
+}
+
+fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables, forget: Option<Forget>) {
     let begin = Instant::now();
-    let layout = Layout::detect(bytes);
+    let mut layout = Layout::detect(bytes);
     eprintln!("detected in {:?}", begin.elapsed());
+    if let (Layout::Delimited { schemas, .. }, Some(forget)) = (&mut layout, forget) {
+        schemas.iter_mut().for_each(|schema| forget(&mut schema.columns));
+    }
     let start = seconds();
     let (coded, decisions) = cost(bytes, &layout, lanes, tables);
     let seconds = seconds() - start;

@@ -6,11 +6,11 @@ use crate::layout::Layout;
 
 use super::Predictor;
 use super::apm::FinalMaps;
-use super::evidence::{DecisionKind, Evidence};
+use super::evidence::{Certain, DecisionKind, Evidence, Mixed};
 use super::experts::{Experts, FINAL_SETS};
 use super::logistic::{self, Logistic};
 use super::matching::MATCHES;
-use super::mixer::{Beginning, Mixers, ONE, SELECTORS};
+use super::mixer::{Beginning, Mixers, ONE, SELECTORS, Selection};
 use super::model::{INPUT_ROWS, NETWORK_INPUT};
 use super::vector::{Portable, Row, WIDTH};
 
@@ -55,6 +55,8 @@ pub struct Ablation(Vec<Alone>);
 /// A part with mixers and maps of its own.
 struct Alone {
     part: Part,
+    /// For decisions on certain bytes.
+    certain: Option<Chain>,
     /// For decisions on expected bytes, on upper halves, and on bits.
     chains: [Option<Chain>; 3],
     experts: Experts,
@@ -72,7 +74,7 @@ impl Ablation {
     /// For one block of a layout.
     pub fn new(layout: &Layout) -> Self {
         let experts = Experts::new(layout);
-        Self(Part::ALL.map(|part| Alone { part, chains: [const { None }; 3], experts, cost: 0 }).into())
+        Self(Part::ALL.map(|part| Alone::new(part, experts)).into())
     }
 
     /// Bytes of memory that it takes, at most.
@@ -95,8 +97,53 @@ impl Ablation {
 }
 
 impl Alone {
+    fn new(part: Part, experts: Experts) -> Self {
+        Self { part, certain: None, chains: [const { None }; 3], experts, cost: 0 }
+    }
+
     #[inline(always)]
     fn observe(&mut self, evidence: &Evidence<'_>, answer: bool) {
+        let cost = match evidence {
+            Evidence::Certain(certain) => self.observe_certain(certain, answer),
+            Evidence::Mixed(mixed) => self.observe_mixed(mixed, answer),
+        };
+        self.cost += u64::from(cost);
+    }
+
+    /// What the part pays for a decision on a certain byte: the claim itself is the contexts'; the others know it as little as
+    /// any byte.
+    fn observe_certain(&mut self, certain: &Certain<'_>, answer: bool) -> u32 {
+        if self.part.has_contexts() {
+            return coder::cost(certain.yes, answer);
+        }
+        let logistic = logistic::tables();
+        let mut inputs = Row::ZERO;
+        if self.part == Part::Network {
+            inputs.0[MATCHES] = certain.network.map_or(0, |network| network.stretch_byte(certain.byte));
+        } else {
+            for (input, model) in inputs.0.iter_mut().zip(certain.matches) {
+                let length = model.class() as i32 * 128;
+                *input = model.predicted().map_or(0, |said| if said == certain.byte { length } else { -length });
+            }
+        }
+        inputs.0[MATCHES + 1] = 256;
+        let (byte, reaction) = (usize::from(certain.byte), usize::from(inputs.0[0] != 0));
+        let chain = self.certain.get_or_insert_with(|| Chain {
+            mixers: Mixers::new(
+                &Beginning::alike(&[Row([ONE; WIDTH])], SELECTORS),
+                &[[1, 256, 1, 2]],
+                1,
+                self.experts.settled_rate(),
+            ),
+            maps: FinalMaps::new([256, 2], logistic),
+        });
+        let mut selection = Selection::default();
+        chain.mixers.select(&mut selection, 0, [0, byte, 0, reaction]);
+        chain.code(&mut selection, &[inputs], [byte, reaction], answer, logistic)
+    }
+
+    #[inline(always)]
+    fn observe_mixed(&mut self, evidence: &Mixed<'_>, answer: bool) -> u32 {
         let (rows, logistic) = (evidence.inputs.len(), logistic::tables());
         let mut inputs = [Row::ZERO; INPUT_ROWS];
         if self.part.has_contexts() {
@@ -109,12 +156,12 @@ impl Alone {
         let chain = &mut self.chains[evidence.kind as usize];
         let (part, experts) = (self.part, self.experts);
         let chain = chain.get_or_insert_with(|| Chain::new(part, experts, evidence, logistic));
-        self.cost += u64::from(chain.code(evidence, &inputs[..rows], answer, logistic));
+        chain.code(&mut evidence.selection.clone(), &inputs[..rows], evidence.contexts, answer, logistic)
     }
 }
 
 impl Chain {
-    fn new(part: Part, experts: Experts, evidence: &Evidence<'_>, logistic: &Logistic) -> Self {
+    fn new(part: Part, experts: Experts, evidence: &Mixed<'_>, logistic: &Logistic) -> Self {
         let (rows, is_bit) = (evidence.inputs.len(), evidence.kind == DecisionKind::Bit);
         let context = if is_bit { ONE / 8 } else { ONE / 4 };
         let other = if part.has_contexts() { ONE / 4 } else { ONE };
@@ -138,12 +185,19 @@ impl Chain {
 
     /// Predicts a decision and learns from its answer; returns its cost.
     #[inline(always)]
-    fn code(&mut self, evidence: &Evidence<'_>, inputs: &[Row], answer: bool, logistic: &Logistic) -> u32 {
-        let (mut selection, mut cells) = (evidence.selection.clone(), [0; 2]);
-        let octaves = self.mixers.mix::<Portable>(&mut selection, inputs);
-        let yes = self.maps.refine(&mut cells, evidence.contexts, octaves, logistic);
+    fn code(
+        &mut self,
+        selection: &mut Selection,
+        inputs: &[Row],
+        contexts: [usize; 2],
+        answer: bool,
+        logistic: &Logistic,
+    ) -> u32 {
+        let mut cells = [0; 2];
+        let octaves = self.mixers.mix::<Portable>(selection, inputs);
+        let yes = self.maps.refine(&mut cells, contexts, octaves, logistic);
         self.maps.update(&cells, answer);
-        self.mixers.update::<Portable>(&selection, inputs, answer, logistic);
+        self.mixers.update::<Portable>(selection, inputs, answer, logistic);
         coder::cost(yes, answer)
     }
 }

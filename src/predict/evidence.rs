@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::matching::MATCHES;
+use crate::net::Distribution;
+
+use super::certain::ASKED;
+use super::logistic;
+use super::matching::{MATCHES, Match};
 use super::mixer::{Mixers, Selection};
 use super::model::{NETWORK_INPUT, NETWORK_MAP_INPUT, NUMBER_INPUTS};
 use super::numbers::GUIDES;
@@ -10,7 +14,31 @@ use super::slots::CONTEXTS;
 use super::vector::{Row, WIDTH};
 
 /// What one decision's probability was made from. To make one costs nothing; to look at it does.
-pub struct Evidence<'a> {
+pub enum Evidence<'a> {
+    /// Claims that a byte is certain.
+    Certain(Certain<'a>),
+    /// What mixers mixed.
+    Mixed(Mixed<'a>),
+}
+
+/// A decision on a byte that is held to be certain.
+pub struct Certain<'a> {
+    #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
+    pub(super) byte: u8,
+    /// The probability that it comes, in 1/65536.
+    pub(super) yes: u16,
+    /// The contexts that were asked, and whether each claimed it.
+    pub(super) contexts: [usize; ASKED],
+    pub(super) claims: [bool; ASKED],
+    /// Those that were not asked.
+    #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
+    pub(super) matches: &'a [Match; MATCHES],
+    #[cfg_attr(not(feature = "reports"), expect(dead_code, reason = "only reports look at it"))]
+    pub(super) network: Option<&'a Distribution>,
+}
+
+/// A decision on what mixers made of many inputs.
+pub struct Mixed<'a> {
     pub(super) mixers: &'a Mixers,
     pub(super) selection: &'a Selection,
     /// The mixers' inputs: rows of contexts, then the others.
@@ -128,6 +156,28 @@ impl Evidence<'_> {
     /// Adds what the experts said to `credit`, once the answer is known.
     #[inline(always)]
     pub fn thank(&self, answer: bool, credit: &mut Credit) {
+        match self {
+            Evidence::Certain(certain) => certain.thank(answer, credit),
+            Evidence::Mixed(mixed) => mixed.thank(answer, credit),
+        }
+    }
+}
+
+impl Certain<'_> {
+    #[inline(always)]
+    fn thank(&self, answer: bool, credit: &mut Credit) {
+        let octaves = logistic::tables().stretch(self.yes.into());
+        for (&context, &claims) in self.contexts.iter().zip(&self.claims) {
+            if claims {
+                credit.0[context] += if answer { octaves } else { -octaves };
+            }
+        }
+    }
+}
+
+impl Mixed<'_> {
+    #[inline(always)]
+    fn thank(&self, answer: bool, credit: &mut Credit) {
         let sign = if answer { 1 } else { -1 };
         let others = self.inputs.len() - 1;
         self.mixers.shares(self.selection, self.inputs, |row, shares| {

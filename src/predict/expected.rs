@@ -6,7 +6,7 @@ use super::apm::FinalMaps;
 use super::beginnings::Section;
 #[cfg(feature = "reports")]
 use super::beginnings::{self, mean_odds};
-use super::evidence::{DecisionKind, Evidence};
+use super::evidence::{DecisionKind, Evidence, Mixed};
 use super::experts::{Experts, FINAL_SETS, Selectors, TRUST_PLACES};
 use super::logistic::Logistic;
 use super::matching::{LENGTHS, MATCHES};
@@ -219,7 +219,15 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
         let contexts = [usize::from(*byte >> DROPPED), selectors.last_curve];
         let (inputs, groups) = (&inputs[..=self.last_row()], self.contexts.div_ceil(WIDTH));
         let others_start = others_start(self.contexts);
-        Evidence { mixers: &self.mixers, selection, inputs, contexts, kind: Self::KIND, groups, others_start }
+        Evidence::Mixed(Mixed {
+            mixers: &self.mixers,
+            selection,
+            inputs,
+            contexts,
+            kind: Self::KIND,
+            groups,
+            others_start,
+        })
     }
 
     /// Learns whether what was expected was right.

@@ -14,6 +14,14 @@ pub struct Memories {
     shift: u32,
 }
 
+/// Where one context remembers, the entry's check, and what it remembers: a byte below its state, 0 if nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Recalled {
+    place: u32,
+    check: u32,
+    remembered: i32,
+}
+
 /// Where in the table one lane's contexts remember, and the entries' checks.
 #[derive(Clone, Default)]
 pub struct Places {
@@ -25,6 +33,8 @@ pub struct Places {
 const TOGETHER: usize = 8;
 /// Sureness is at most this.
 const SURE: i32 = 31;
+/// The state of what came all of many times.
+const CERTAIN: i32 = SURE << 3 | 7;
 /// A context that is less sure takes up another byte at once.
 const FIRM: i32 = 3;
 
@@ -64,16 +74,42 @@ impl Memories {
             *pair = self.pairs[(hash >> self.shift) as usize / 2];
         }
         for index in 0..TOGETHER {
-            let first = (hashes[index] >> self.shift) as u32;
-            let [even, odd] = pairs[index];
-            let (entry, neighbour) = if first & 1 == 0 { (even, odd) } else { (odd, even) };
-            let check = (hashes[index] as u32) << 16;
-            let (is_first, is_second) = ((entry ^ check) >> 16 == 0, (neighbour ^ check) >> 16 == 0);
-            let second = !is_first & (is_second | (sureness(neighbour) < sureness(entry)));
-            let found = if second { neighbour } else { entry };
-            places[index] = first ^ u32::from(second);
-            checks[index] = check;
-            remembered[index] = if is_first | is_second { (found & 0xFFFF) as i32 } else { 0 };
+            let recalled = self.find_in(pairs[index], hashes[index]);
+            places[index] = recalled.place;
+            checks[index] = recalled.check;
+            remembered[index] = recalled.remembered;
+        }
+    }
+
+    /// Finds what the context of `hash` remembers.
+    #[inline(always)]
+    pub fn find(&self, hash: u64) -> Recalled {
+        self.find_in(self.pairs[(hash >> self.shift) as usize / 2], hash)
+    }
+
+    #[inline(always)]
+    fn find_in(&self, [even, odd]: [u32; 2], hash: u64) -> Recalled {
+        let first = (hash >> self.shift) as u32;
+        let (entry, neighbour) = if first & 1 == 0 { (even, odd) } else { (odd, even) };
+        let check = (hash as u32) << 16;
+        let (is_first, is_second) = ((entry ^ check) >> 16 == 0, (neighbour ^ check) >> 16 == 0);
+        let second = !is_first & (is_second | (sureness(neighbour) < sureness(entry)));
+        let found = if second { neighbour } else { entry };
+        let remembered = if is_first | is_second { (found & 0xFFFF) as i32 } else { 0 };
+        Recalled { place: first ^ u32::from(second), check, remembered }
+    }
+
+    /// Moves on what a few contexts remember: `byte` followed.
+    #[inline(always)]
+    pub fn learn_found<V: Vector>(&mut self, found: &[Recalled], byte: u8) {
+        let mut row = Row::ZERO;
+        for (remembered, recalled) in row.0.iter_mut().zip(found) {
+            *remembered = recalled.remembered;
+        }
+        next(V::load(&row), byte).store(&mut row);
+        let entries = self.pairs.as_flattened_mut();
+        for (recalled, moved) in found.iter().zip(row.0) {
+            entries[recalled.place as usize] = recalled.check | moved as u32;
         }
     }
 
@@ -90,6 +126,14 @@ impl Memories {
                 entries[places[index] as usize] = checks[index] | moved[index] as u32;
             }
         }
+    }
+}
+
+impl Recalled {
+    /// The byte that is remembered, if it has come all of many times.
+    #[inline(always)]
+    pub fn certain_byte(&self) -> Option<u8> {
+        (self.remembered >> 8 == CERTAIN).then_some(self.remembered as u8)
     }
 }
 

@@ -76,12 +76,15 @@ impl Mixers {
             *start = sets;
             sets += size;
         }
-        let mixers = beginning.weights.chunks(beginning.rows).zip(sizes.as_flattened());
+        let mut weights = Vec::with_capacity(sets * beginning.rows);
+        for (first, &size) in beginning.weights.chunks(beginning.rows).zip(sizes.as_flattened()) {
+            (0..size).for_each(|_| weights.extend_from_slice(first));
+        }
         let mut last_weights = [[0; SELECTORS]; FOURS];
         last_weights.as_flattened_mut()[..beginning.last.len()].copy_from_slice(&beginning.last);
         Self {
             rows: beginning.rows,
-            weights: mixers.flat_map(|(weights, &size)| weights.repeat(size)).collect(),
+            weights,
             rates: vec![Rate::new(FIRST_RATE, 300); sets],
             last_weights: vec![last_weights; last_sets],
             last_rates: vec![Rate::new(FIRST_LAST_RATE, 200); last_sets],

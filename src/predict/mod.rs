@@ -8,6 +8,7 @@
 mod ablation;
 mod apm;
 mod beginnings;
+mod certain;
 mod evidence;
 mod expected;
 mod experts;
@@ -91,7 +92,7 @@ pub enum Effort {
     Quick,
     /// 32 contexts but on delimited text, eight mixers on plain text; bytes that are next to certain are expected.
     Normal,
-    /// The same with eight mixers for every bit of every byte.
+    /// The same with eight mixers for every bit of every byte that is not certain.
     Full,
 }
 
@@ -116,6 +117,16 @@ impl Effort {
             Effort::Fast | Effort::Quick => false,
             Effort::Normal => experts == Experts::Text,
             Effort::Full => true,
+        }
+    }
+
+    /// The probability in 1/65536 from which on a byte is certain.
+    fn least_certain(self) -> u32 {
+        match self {
+            Effort::Fast => 64_000,
+            Effort::Quick => 65_000,
+            Effort::Normal => 65_400,
+            Effort::Full => 65_500,
         }
     }
 
@@ -214,11 +225,12 @@ impl Predictor {
                 Some(start)
             })
             .collect();
+        let model = Model::new(Experts::new(layout), tables.effort, table_bits(tables, length), beginnings);
         Self {
             block: vec![0; length],
             segments: Segments { ends: starts.clone(), starts },
-            lanes: vec![Lane::new(layout); lane_lengths.len()],
-            model: Model::new(Experts::new(layout), tables.effort, table_bits(tables, length), beginnings),
+            lanes: vec![Lane::new(layout, &model); lane_lengths.len()],
+            model,
             build: Build::of(instructions),
         }
     }

@@ -10,7 +10,8 @@ use super::apm::{Apm, FinalMaps};
 #[cfg(feature = "reports")]
 use super::beginnings::{self, Learned};
 use super::beginnings::{Beginnings, Section};
-use super::evidence::{DecisionKind, Evidence};
+use super::certain::{ASKED, Certainty, Claim};
+use super::evidence::{DecisionKind, Evidence, Mixed};
 use super::expected::{Expectations, Expected, Voices};
 use super::experts::{COUNTED, Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail, mix};
 use super::follower;
@@ -27,7 +28,9 @@ use super::{Answers, Decision, Effort};
 /// The adaptive state that all lanes share.
 pub struct Model {
     logistic: &'static Logistic,
-    /// Unless every bit is coded.
+    memories: Memories,
+    certainty: Certainty,
+    /// Unless every bit of what is not certain is coded.
     foresight: Option<Foresight>,
     slots: Slots,
     states: StateMaps,
@@ -35,8 +38,10 @@ pub struct Model {
     numbers: Option<Numbers>,
     match_tables: [MatchTable; MATCHES],
     contexts: usize,
-    /// Contexts that remember bytes.
+    /// Contexts that remember all bytes.
     remembering: usize,
+    /// Those that remember certain ones.
+    asked: [usize; ASKED],
     /// Rows of contexts.
     groups: usize,
     /// Rows of the mixers' inputs.
@@ -55,7 +60,6 @@ pub struct Model {
 
 /// What is expected before bits are coded.
 struct Foresight {
-    memories: Memories,
     bytes: Expectations<0>,
     /// Of a byte that is not expected, the upper half, where those are expected.
     halves: Option<Expectations<4>>,
@@ -72,7 +76,9 @@ pub struct Lane {
     outlook: Outlook,
     /// The hashes of the coming byte's contexts.
     hashes: [u64; CONTEXTS],
-    /// The byte that is expected; where bits are coded, it was not the right one.
+    /// What is claimed of the coming byte.
+    claim: Claim,
+    /// The byte that is certain or expected; where bits are coded, it was not the right one.
     excluded: Option<u8>,
     /// A byte whose upper half was expected and was not right.
     excluded_half: Option<u8>,
@@ -118,7 +124,7 @@ impl Foresight {
     /// Whether the lines of a byte at `place` are likely to be looked at.
     #[inline(always)]
     fn wants_lines(&self, place: usize) -> bool {
-        !self.is_rare && self.halves.is_none() && !self.bytes.trusts(place)
+        self.is_rare || self.halves.is_none() && !self.bytes.trusts(place)
     }
 }
 
@@ -137,7 +143,8 @@ impl Model {
     pub fn beginning_with(sections: &mut (Section, Section), experts: Experts, effort: Effort, bits: u32) -> Self {
         let logistic = logistic::tables();
         let contexts = effort.contexts(experts);
-        let remembering = contexts.min(WIDTH);
+        let expected = effort.expects(experts);
+        let remembering = if expected.is_some() { contexts.min(WIDTH) } else { 0 };
         let groups = contexts.div_ceil(WIDTH);
         let state_groups = if effort.maps_states() { groups } else { 0 };
         let selector_sizes = experts.selector_sizes();
@@ -150,8 +157,9 @@ impl Model {
         let states = StateMaps::new(state_groups, &mut sections.1, logistic);
         Self {
             logistic,
-            foresight: effort.expects(experts).map(|(byte, half)| Foresight {
-                memories: Memories::new(bits + MEMORY_BITS),
+            memories: Memories::new(bits + MEMORY_BITS),
+            certainty: Certainty::new(effort.least_certain()),
+            foresight: expected.map(|(byte, half)| Foresight {
                 bytes: Expectations::new(remembering, byte, experts, sections, logistic),
                 halves: half.map(|half| Expectations::new(remembering, half, experts, sections, logistic)),
                 is_rare: experts != Experts::Rows && effort > Effort::Quick,
@@ -162,6 +170,7 @@ impl Model {
             match_tables: std::array::from_fn(|_| MatchTable::new(bits - 2)),
             contexts,
             remembering,
+            asked: experts.asked(contexts),
             groups,
             rows,
             others_start,
@@ -203,18 +212,25 @@ impl Model {
         if network.is_some() && self.network_map.is_none() {
             self.network_map = Some(Apm::new(1 << NETWORK_MAP_BITS, self.logistic));
         }
+        if let Some(byte) = self.code_certain(lane, network, code)? {
+            return Ok(byte);
+        }
+        self.look(lane);
         let mut partial = 1;
         if let Some(foresight) = &self.foresight {
-            foresight.memories.recall(&mut lane.places, &mut lane.voices[0], &lane.hashes[..self.remembering]);
+            self.memories.recall(&mut lane.places, &mut lane.voices[0], &lane.hashes[..self.remembering]);
             let voices_of_matches = &mut lane.voices[self.remembering / WIDTH].0[self.remembering % WIDTH..];
             for (voice, model) in voices_of_matches.iter_mut().zip(&lane.matches) {
                 *voice = model.predicted().map_or(0, |byte| (model.class() as i32) << 8 | i32::from(byte));
             }
-            lane.excluded = foresight.bytes.choose::<V>(&mut lane.present.expected, &lane.voices, lane.trust_place);
-            if let Some(byte) = lane.excluded
-                && self.is_expected::<V>(byte, lane, network, code)?
-            {
-                return Ok(byte);
+            let expected = foresight.bytes.choose::<V>(&mut lane.present.expected, &lane.voices, lane.trust_place);
+            if !lane.claim.is_decided() {
+                lane.excluded = expected;
+                if let Some(byte) = expected
+                    && self.is_expected::<V>(byte, lane, network, code)?
+                {
+                    return Ok(byte);
+                }
             }
             partial = self.code_half::<V>(lane, network, code)?;
         }
@@ -229,16 +245,59 @@ impl Model {
     /// that the memory has time to bring what that has asked for.
     #[inline(always)]
     pub fn learn<V: Vector>(&mut self, lane: &mut Lane, byte: u8) {
+        self.certainty.learn(&lane.claim, byte);
+        let is_certain = lane.claim.has_settled(byte);
+        if is_certain || self.foresight.is_none() {
+            self.memories.learn_found::<V>(&lane.claim.recalled, byte);
+        }
+        if is_certain {
+            return;
+        }
         let Present { expected, nibbles, .. } = &mut lane.present;
         if lane.excluded != Some(byte) {
             self.slots.close::<V>(&nibbles[1]);
         }
-        if let Some(Foresight { memories, bytes, .. }) = &mut self.foresight {
+        if let Some(Foresight { bytes, .. }) = &mut self.foresight {
             if lane.excluded == Some(byte) {
                 bytes.update::<V>(expected, true, self.logistic);
             }
             bytes.learn::<V>(expected, &lane.voices, byte);
-            memories.learn::<V>(&lane.places, &lane.voices[0], self.remembering, byte);
+            self.memories.learn::<V>(&lane.places, &lane.voices[0], self.remembering, byte);
+        }
+    }
+
+    /// Codes whether the next byte is the one that is certain, if one is; if that is right, it is all.
+    #[inline(always)]
+    fn code_certain(
+        &self,
+        lane: &mut Lane,
+        network: Option<&Distribution>,
+        code: &mut impl Answers,
+    ) -> Result<Option<u8>> {
+        let Lane { claim, hashes, trail, matches, excluded, .. } = lane;
+        for (recalled, context) in claim.recalled.iter_mut().zip(self.asked) {
+            *recalled = self.memories.find(hashes[context]);
+        }
+        let Some(certain) = self.certainty.choose(claim, trail.final_set(), matches) else { return Ok(None) };
+        let (byte, probability) = certain;
+        *excluded = Some(byte);
+        let evidence = claim.evidence(certain, self.asked, matches, network);
+        let right = code.answer(Decision::Byte(byte), probability, &evidence)?;
+        Ok(right.then_some(byte))
+    }
+
+    /// Looks at all that a byte is predicted from that is not certain. Not a part of each build's code.
+    #[inline(never)]
+    fn look(&self, lane: &mut Lane) {
+        lane.trail.contexts(self.contexts, &mut lane.hashes);
+        lane.hashes[MATCH_CONTEXT] = lane.trail.match_context(&lane.matches);
+        self.memories.prefetch(&lane.hashes[..self.remembering]);
+        if self.foresight.as_ref().is_none_or(|foresight| foresight.wants_lines(lane.trust_place)) {
+            self.slots.prefetch_first(&lane.hashes[..self.contexts]);
+        }
+        // While the memory brings what that has asked for.
+        if let Some(numbers) = &self.numbers {
+            numbers.look_ahead(&mut lane.outlook, &lane.trail);
         }
     }
 
@@ -276,7 +335,7 @@ impl Model {
         let half = halves.as_ref().and_then(|halves| halves.choose::<V>(expected_half, voices, *trust_place));
         let partial = half.map_or(1, |half| 16 | usize::from(half >> 4));
         self.slots.prefetch(hashes, if partial == 1 { 0 } else { partial });
-        if lane.excluded.is_some() {
+        if lane.excluded.is_some() && !lane.claim.is_decided() {
             bytes.update::<V>(expected, false, self.logistic);
         }
         let (Some(half), Some(halves)) = (half, halves) else { return Ok(1) };
@@ -371,23 +430,12 @@ impl Model {
         self.maps.refine(cells, contexts, octaves, logistic)
     }
 
-    /// Asks the memory for what comes first of contexts with these hashes, as far as there are so many.
-    #[inline(always)]
-    fn prefetch(&self, hashes: &[u64]) {
-        if let Some(foresight) = &self.foresight {
-            foresight.memories.prefetch(&hashes[..self.remembering.min(hashes.len())]);
-        }
-        if self.foresight.as_ref().is_none_or(|foresight| foresight.is_rare) {
-            self.slots.prefetch_first(&hashes[..self.contexts.min(hashes.len())]);
-        }
-    }
-
     /// What the present bit's probability was made from.
     #[inline(always)]
     fn evidence<'a>(&'a self, lane: &'a Lane, partial: usize) -> Evidence<'a> {
         let Present { inputs, selection, .. } = &lane.present;
         let contexts = final_contexts(&lane.trail, partial);
-        Evidence {
+        Evidence::Mixed(Mixed {
             mixers: &self.mixers,
             selection,
             inputs: &inputs[..self.rows],
@@ -395,7 +443,7 @@ impl Model {
             kind: DecisionKind::Bit,
             groups: self.groups,
             others_start: self.others_start,
-        }
+        })
     }
 
     /// The inputs that come from no slot: the match models', those of the log-odds that the network `said`, and the bias. And the
@@ -469,12 +517,13 @@ fn network_context(trail: &Trail, partial: usize) -> usize {
 
 impl Lane {
     /// A lane at its beginning.
-    pub fn new(layout: &Layout) -> Self {
-        let mut trail = Trail::new(layout);
+    pub fn new(layout: &Layout, model: &Model) -> Self {
+        let trail = Trail::new(layout);
         let mut hashes = [0; CONTEXTS];
-        trail.contexts(CONTEXTS, &mut hashes);
+        for (context, hash) in model.asked.into_iter().zip(trail.asked_contexts(model.contexts, model.asked)) {
+            hashes[context] = hash;
+        }
         let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
-        hashes[MATCH_CONTEXT] = trail.match_context(&matches);
         let trust_place = trail.trust_place(0);
         Self {
             cursor,
@@ -482,6 +531,7 @@ impl Lane {
             matches,
             outlook: Outlook::default(),
             hashes,
+            claim: Claim::default(),
             excluded: None,
             excluded_half: None,
             places: Places::default(),
@@ -513,8 +563,10 @@ impl Lane {
         for (table, &key) in model.match_tables.iter().zip(&keys) {
             table.prefetch(key);
         }
-        self.trail.contexts(model.contexts, &mut self.hashes);
-        model.prefetch(&self.hashes);
+        for (context, hash) in model.asked.into_iter().zip(self.trail.asked_contexts(model.contexts, model.asked)) {
+            self.hashes[context] = hash;
+            model.memories.prefetch(&[hash]);
+        }
         // While the memory brings what that has asked for.
         if let Some(numbers) = &mut model.numbers {
             numbers.advance(&mut self.outlook, &self.trail, byte);
@@ -534,12 +586,7 @@ impl Lane {
                 (found, if length >= least { length } else { 0 })
             });
         }
-        self.hashes[MATCH_CONTEXT] = self.trail.match_context(&self.matches);
         self.trust_place = self.trail.trust_place(self.matches[0].class());
-        model.prefetch(&self.hashes[..=MATCH_CONTEXT]);
-        if model.foresight.as_ref().is_some_and(|foresight| foresight.wants_lines(self.trust_place)) {
-            model.slots.prefetch(&self.hashes, 0);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod text;
 use crate::layout::{Cursor, Layout, Structure};
 use crate::net::Foretold;
 
+use super::certain::ASKED;
 use super::matching::{MATCHES, Match};
 use super::mixer::{FOURS, Four, SELECTORS};
 use super::slots::CONTEXTS;
@@ -38,6 +39,12 @@ pub const FEW: usize = 8;
 const FEW_TEXT: [usize; FEW] = [0, 1, 2, 3, 5, 7, 11, 14];
 const FEW_RECORDS: [usize; FEW] = [0, 1, 2, 5, 7, 9, 10, 12];
 const FEW_ROWS: [usize; FEW] = [0, 2, 7, 10, 12, 13, 14, 15];
+
+/// Contexts that are asked whether a byte is certain.
+const ASKED_TEXT: [usize; ASKED] = [5, 11];
+const ASKED_RECORDS: [usize; ASKED] = [4, 11];
+const ASKED_FEW_RECORDS: [usize; ASKED] = [2, 10];
+const ASKED_ROWS: [usize; ASKED] = [15, 12];
 
 /// Which experts work on a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +95,20 @@ impl Experts {
             Experts::Text => FEW_TEXT,
             Experts::Records => FEW_RECORDS,
             Experts::Rows => FEW_ROWS,
+        }
+    }
+
+    /// The contexts, of so many, that are asked whether a byte is certain, as they are counted there.
+    pub fn asked(self, contexts: usize) -> [usize; ASKED] {
+        let place = |number: usize| match contexts {
+            FEW => self.few().iter().position(|&few| few == number).unwrap_or(number),
+            _ => number,
+        };
+        match self {
+            Experts::Text => ASKED_TEXT.map(place),
+            Experts::Records if contexts == FEW => ASKED_FEW_RECORDS.map(place),
+            Experts::Records => ASKED_RECORDS,
+            Experts::Rows => ASKED_ROWS.map(place),
         }
     }
 
@@ -160,22 +181,36 @@ impl Trail {
                 Part::Records(records) => picked(records.keys(self.last), FEW_RECORDS),
                 Part::Rows(row) => picked(row.keys(self.last), FEW_ROWS),
             };
-            return hash_keys(&keys, 1, first);
+            return hash_keys(&keys, 0, first);
         }
         let keys = match &self.part {
             Part::Text(text) => text.keys(self.last),
             Part::Records(records) => records.keys(self.last),
             Part::Rows(row) => row.keys(self.last),
         };
-        hash_keys(&keys, 1, first);
+        hash_keys(&keys, 0, first);
         if contexts > WIDTH {
             let keys = match &self.part {
                 Part::Text(text) => text.more_keys(self.last),
                 Part::Records(records) => records.more_keys(self.last),
                 Part::Rows(_) => return,
             };
-            hash_keys(&keys, 1 + WIDTH as u64, others);
+            hash_keys(&keys, WIDTH, others);
         }
+    }
+
+    /// The hashes of the contexts of the coming byte that are asked whether it is certain, `asked` among so many. Not a part of each
+    /// build's code.
+    #[inline(never)]
+    pub fn asked_contexts(&self, contexts: usize, asked: [usize; ASKED]) -> [u64; ASKED] {
+        let picked = |keys: [u64; WIDTH], [first, second]: [usize; ASKED]| [keys[first], keys[second]];
+        let [first, second] = match &self.part {
+            Part::Text(text) => picked(text.keys(self.last), ASKED_TEXT),
+            Part::Records(records) if contexts < WIDTH => picked(records.keys(self.last), ASKED_FEW_RECORDS),
+            Part::Records(records) => picked(records.keys(self.last), ASKED_RECORDS),
+            Part::Rows(row) => picked(row.keys(self.last), ASKED_ROWS),
+        };
+        [hashed_key(first, asked[0]), hashed_key(second, asked[1])]
     }
 
     /// Takes note of what the match models predict. Gives the hash of context [`MATCH_CONTEXT`].
@@ -188,7 +223,7 @@ impl Trail {
             Part::Text(_) | Part::Records(_) => repeated << 32 | guess(third) << 16 | first.class() as u64,
             Part::Rows(_) => guess(third) << 16 | repeated,
         };
-        mix(key, MATCH_CONTEXT as u64 + 1)
+        hashed_key(key, MATCH_CONTEXT)
     }
 
     /// The match models' keys: the last 16 bytes, the last 6, and one that the layout chooses.
@@ -363,12 +398,18 @@ fn picked(keys: [u64; WIDTH], few: [usize; FEW]) -> [u64; FEW] {
     [keys[a], keys[b], keys[c], keys[d], keys[e], keys[f], keys[g], keys[h]]
 }
 
-/// The hashes of the keys of contexts whose numbers begin at `number` - 1.
+/// The hashes of the keys of contexts from number `first` on.
 #[inline(always)]
-fn hash_keys(keys: &[u64], number: u64, hashes: &mut [u64]) {
-    for ((hash, &key), number) in hashes.iter_mut().zip(keys).zip(number..) {
-        *hash = mix(key, number);
+fn hash_keys(keys: &[u64], first: usize, hashes: &mut [u64]) {
+    for ((hash, &key), number) in hashes.iter_mut().zip(keys).zip(first..) {
+        *hash = hashed_key(key, number);
     }
+}
+
+/// The hash of a context of that number.
+#[inline(always)]
+fn hashed_key(key: u64, number: usize) -> u64 {
+    mix(key, number as u64 + 1)
 }
 
 /// A hash of two values whose upper bits are well spread.

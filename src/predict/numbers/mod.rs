@@ -89,7 +89,7 @@ impl Numbers {
         }
     }
 
-    /// Takes note of `byte`, after the lane's `trail` did, and weighs what may come next.
+    /// Takes note of `byte`, after the lane's `trail` did.
     #[inline(always)]
     pub fn advance(&mut self, outlook: &mut Outlook, trail: &Trail, byte: u8) {
         let Some(row) = trail.rows() else { return };
@@ -102,9 +102,6 @@ impl Numbers {
         let lead = usize::from(column.lead);
         if offset > lead {
             self.follow(outlook, byte, &column.format);
-        }
-        if offset >= lead {
-            self.weigh(outlook, column);
         }
     }
 
@@ -157,6 +154,16 @@ impl Numbers {
         if outlook.digits.advance(byte, format) {
             let style = &mut self.styles[outlook.column];
             *style = Style { longest: style.longest.max(whole as u8), end: byte };
+        }
+    }
+
+    /// Weighs what may come next.
+    #[inline(always)]
+    pub fn look_ahead(&self, outlook: &mut Outlook, trail: &Trail) {
+        let Some(row) = trail.rows() else { return };
+        let Some(column) = row.present_column().filter(|column| column.format != Format::Text) else { return };
+        if row.offset() >= usize::from(column.lead) {
+            self.weigh(outlook, column);
         }
     }
 
