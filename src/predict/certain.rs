@@ -10,7 +10,7 @@ use crate::net::Distribution;
 
 /// Contexts that are asked.
 pub const ASKED: usize = 2;
-/// How certain bytes have been is told apart by which contexts claim them, and by what match models say to that.
+/// Claims are told apart by which contexts make them, and by what match models say to them.
 const KINDS: usize = 3;
 const REACTIONS: usize = 3;
 /// A new cell's probability in 1/65536.
@@ -38,8 +38,8 @@ impl Certainty {
         Self { least, cells: vec![Cell::new(FIRST); FINAL_SETS * KINDS * REACTIONS] }
     }
 
-    /// The byte to decide on where `place` is the final weight set, with the probability in 1/65536 that it comes, if what is recalled claims one and such
-    /// claims have been right often enough.
+    /// The byte to decide on where `place` is the final weight set, with the probability in 1/65536 that it comes, if what is
+    /// recalled claims one and such claims have been right often enough.
     #[inline(always)]
     pub fn choose(&self, claim: &mut Claim, place: usize, matches: &[Match; MATCHES]) -> Option<(u8, u16)> {
         (claim.claimed, claim.is_decided) = (None, false);
