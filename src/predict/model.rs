@@ -38,9 +38,9 @@ pub struct Model {
     numbers: Option<Numbers>,
     match_tables: [MatchTable; MATCHES],
     contexts: usize,
-    /// Contexts that remember all bytes.
+    /// Contexts that remember bytes, the first ones; where there are none, those that are asked do.
     remembering: usize,
-    /// Those that remember certain ones.
+    /// Those that are asked whether a byte is certain.
     asked: [usize; ASKED],
     /// Rows of contexts.
     groups: usize,
@@ -74,10 +74,11 @@ pub struct Lane {
     trail: Trail,
     matches: [Match; MATCHES],
     outlook: Outlook,
-    /// The hashes of the coming byte's contexts.
-    hashes: [u64; CONTEXTS],
-    /// What is claimed of the coming byte.
+    /// The hashes of the coming byte's contexts that are asked whether it is certain, and what they claim.
+    asked: [u64; ASKED],
     claim: Claim,
+    /// The hashes of all, if it is not.
+    hashes: [u64; CONTEXTS],
     /// The byte that is certain or expected; where bits are coded, it was not the right one.
     excluded: Option<u8>,
     /// A byte whose upper half was expected and was not right.
@@ -274,10 +275,8 @@ impl Model {
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<Option<u8>> {
-        let Lane { claim, hashes, trail, matches, excluded, .. } = lane;
-        for (recalled, context) in claim.recalled.iter_mut().zip(self.asked) {
-            *recalled = self.memories.find(hashes[context]);
-        }
+        let Lane { asked, claim, trail, matches, excluded, .. } = lane;
+        claim.recalled = asked.map(|hash| self.memories.find(hash));
         let Some(certain) = self.certainty.choose(claim, trail.final_set(), matches) else { return Ok(None) };
         let (byte, probability) = certain;
         *excluded = Some(byte);
@@ -291,9 +290,10 @@ impl Model {
     fn look(&self, lane: &mut Lane) {
         lane.trail.contexts(self.contexts, &mut lane.hashes);
         lane.hashes[MATCH_CONTEXT] = lane.trail.match_context(&lane.matches);
+        lane.trust_place = lane.trail.trust_place(lane.matches[0].class());
         self.memories.prefetch(&lane.hashes[..self.remembering]);
         if self.foresight.as_ref().is_none_or(|foresight| foresight.wants_lines(lane.trust_place)) {
-            self.slots.prefetch_first(&lane.hashes[..self.contexts]);
+            self.slots.prefetch(&lane.hashes, 0);
         }
         // While the memory brings what that has asked for.
         if let Some(numbers) = &self.numbers {
@@ -519,24 +519,19 @@ impl Lane {
     /// A lane at its beginning.
     pub fn new(layout: &Layout, model: &Model) -> Self {
         let trail = Trail::new(layout);
-        let mut hashes = [0; CONTEXTS];
-        for (context, hash) in model.asked.into_iter().zip(trail.asked_contexts(model.contexts, model.asked)) {
-            hashes[context] = hash;
-        }
-        let (cursor, matches) = (layout.cursor(), [Match::default(); MATCHES]);
-        let trust_place = trail.trust_place(0);
         Self {
-            cursor,
+            cursor: layout.cursor(),
+            asked: trail.asked_contexts(model.contexts, model.asked),
             trail,
-            matches,
+            matches: [Match::default(); MATCHES],
             outlook: Outlook::default(),
-            hashes,
             claim: Claim::default(),
+            hashes: [0; CONTEXTS],
             excluded: None,
             excluded_half: None,
             places: Places::default(),
             voices: Voices::default(),
-            trust_place,
+            trust_place: 0,
             present: Present::default(),
         }
     }
@@ -563,10 +558,8 @@ impl Lane {
         for (table, &key) in model.match_tables.iter().zip(&keys) {
             table.prefetch(key);
         }
-        for (context, hash) in model.asked.into_iter().zip(self.trail.asked_contexts(model.contexts, model.asked)) {
-            self.hashes[context] = hash;
-            model.memories.prefetch(&[hash]);
-        }
+        self.asked = self.trail.asked_contexts(model.contexts, model.asked);
+        model.memories.prefetch(&self.asked);
         // While the memory brings what that has asked for.
         if let Some(numbers) = &mut model.numbers {
             numbers.advance(&mut self.outlook, &self.trail, byte);
@@ -586,7 +579,6 @@ impl Lane {
                 (found, if length >= least { length } else { 0 })
             });
         }
-        self.trust_place = self.trail.trust_place(self.matches[0].class());
     }
 }
 

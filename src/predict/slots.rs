@@ -162,13 +162,7 @@ impl Slots {
         line
     }
 
-    /// Asks the memory for the lines that [`Self::find_all`] will want for the first nibble of contexts with these hashes.
-    #[inline(always)]
-    pub fn prefetch_first(&self, hashes: &[u64]) {
-        prefetch_all(&self.lines, hashes, |hash| self.index(hash));
-    }
-
-    /// The same for all contexts and a nibble of either kind.
+    /// Asks the memory for the lines that [`Self::find_all`] will want.
     #[inline(always)]
     pub fn prefetch(&self, hashes: &[u64; CONTEXTS], salt: usize) {
         prefetch_all(&self.lines, &hashes[..self.contexts], |hash| self.index(hash) ^ salt);
