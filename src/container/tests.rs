@@ -199,7 +199,7 @@ fn a_layout_is_what_its_description_says() {
         corrections: vec![vec![Clue::Text(source(false, 5))]],
         alternatives: vec![Relation::default()],
     };
-    let time = Column { format: Format::Time { sample: "12:30:00".to_owned() }, ..Column::default() };
+    let time = Column { format: Format::Time { pattern: "hh:mm:ss".to_owned() }, ..Column::default() };
     let layout = Layout::Delimited {
         delimiter: b',',
         quote: Some(b'"'),
@@ -212,7 +212,7 @@ fn a_layout_is_what_its_description_says() {
             1, 3, 7, 1, 1, 0, 0, 5, 1, 0, 0, 0, 0,
         ],
         &[2, 8],
-        b"12:30:00",
+        b"hh:mm:ss",
         &[0, 0, 0, 0, 0, 0, 0],
     ];
     let serialized = |layout| bincode::Options::serialize(bincode::DefaultOptions::new(), layout).unwrap();

@@ -156,8 +156,18 @@ impl Values {
 
     /// The times that are known before `field`.
     fn times(&self, field: usize) -> Vec<Source> {
-        let is_time = |source: &Source| matches!(self.0[usize::from(source.field)].format, Format::Time { .. });
+        let is_time = |source: &Source| match self.0[usize::from(source.field)].format {
+            Format::Time { .. } => true,
+            Format::Clock => !source.above,
+            _ => false,
+        };
         sources(self.0.len(), field).into_iter().filter(is_time).collect()
+    }
+
+    /// Whether the times of two columns count the same.
+    fn are_alike(&self, first: Source, second: Source) -> bool {
+        let kind = |source: Source| std::mem::discriminant(&self.0[usize::from(source.field)].format);
+        kind(first) == kind(second)
     }
 
     /// The differences of two times that are known before `field`, at a few precisions.
@@ -165,7 +175,7 @@ impl Values {
         let times = self.times(field);
         let mut candidates = Vec::new();
         for (index, &first) in times.iter().enumerate() {
-            for &second in &times[..index] {
+            for &second in times[..index].iter().filter(|second| self.are_alike(first, **second)) {
                 let difference = |row: usize| Some(self.number(first, row)? - self.number(second, row)?);
                 let differences: Vec<Option<i64>> = (0..self.rows()).map(difference).collect();
                 for bits in [1, 2, 3, 4] {

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::times::{clock_minutes, clock_number, parse_time, render_time};
+
 /// One column of delimited text. An empty one knows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -65,11 +67,13 @@ pub enum Format {
         /// Most decimals; at most 9 count.
         most: u8,
     },
-    /// `YYYY?MM?DD?hh?mm?ss`, or its first 10 bytes, or its last 8: the separators are those of this sample value.
+    /// A date, a time of day or both. The value counts seconds.
     Time {
-        /// A value as it stands in the file.
-        sample: String,
+        /// How it is written: [`super::times`].
+        pattern: String,
     },
+    /// A time of day as a number, hours times 100 and minutes. The value counts minutes.
+    Clock,
 }
 
 /// Another field of this record, or any field of the previous one.
@@ -193,7 +197,8 @@ impl Column {
         match &self.format {
             Format::Text => None,
             Format::Number { most, .. } => parse_number(text, usize::from(*most).min(DECIMALS)),
-            Format::Time { sample } => parse_time(text, sample.as_bytes()),
+            Format::Time { pattern } => parse_time(text, pattern.as_bytes()),
+            Format::Clock => parse_number(text, 0).and_then(clock_minutes),
         }
     }
 
@@ -206,7 +211,8 @@ impl Column {
                 let most = usize::from(*most).min(DECIMALS);
                 render_number(value, usize::from(*least).min(most), most, &mut text)
             }
-            Format::Time { sample } => render_time(value, sample.as_bytes(), &mut text),
+            Format::Time { pattern } => render_time(value, pattern.as_bytes(), &mut text),
+            Format::Clock => render_number(clock_number(value), 0, 0, &mut text),
         };
         (text, length)
     }
@@ -268,86 +274,6 @@ fn render_number(value: i64, least: usize, most: usize, text: &mut [u8; TEXT_MAX
     length
 }
 
-/// Places of the digits of year, month, day, hour, minute and second within `YYYY?MM?DD?hh?mm?ss`.
-const PARTS: [(usize, usize); 6] = [(0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2)];
-
-/// The parts that a value of `length` bytes has and where its first byte stands in the full pattern.
-fn parts(length: usize) -> Option<(std::ops::Range<usize>, usize)> {
-    match length {
-        19 => Some((0..6, 0)),
-        10 => Some((0..3, 0)),
-        8 => Some((3..6, 11)),
-        _ => None,
-    }
-}
-
-/// Seconds since 0000-03-01 00:00:00 of the text, which must have the separators of `sample`.
-pub fn parse_time(text: &[u8], sample: &[u8]) -> Option<i64> {
-    let (parts, start) = parts(sample.len())?;
-    let text = text.get(..sample.len())?;
-    if text
-        .iter()
-        .zip(sample)
-        .any(|(byte, like)| byte.is_ascii_digit() != like.is_ascii_digit() || (byte != like && !like.is_ascii_digit()))
-    {
-        return None;
-    }
-    let mut numbers = [0, 3, 1, 0, 0, 0];
-    for part in parts {
-        let (place, digits) = PARTS[part];
-        let digits = text.get(place - start..place - start + digits)?;
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        numbers[part] = digits.iter().fold(0, |sum, &digit| sum * 10 + i64::from(digit - b'0'));
-    }
-    let [year, month, day, hour, minute, second] = numbers;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    Some(days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second)
-}
-
-fn render_time(value: i64, sample: &[u8], text: &mut [u8; TEXT_MAX]) -> usize {
-    let Some((parts, start)) = parts(sample.len()) else { return 0 };
-    let (year, month, day) = date(value.div_euclid(86400));
-    let seconds = value.rem_euclid(86400);
-    let numbers = [year, month, day, seconds / 3600, seconds / 60 % 60, seconds % 60];
-    text[..sample.len()].copy_from_slice(sample);
-    for part in parts {
-        let (place, digits) = PARTS[part];
-        let mut number = numbers[part].rem_euclid(10000);
-        for digit in (0..digits).rev() {
-            text[place - start + digit] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    }
-    sample.len()
-}
-
-/// Days from 0000-03-01 to a date of the Gregorian calendar (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let month_from_march = (month + 9) % 12;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100)
-        + year.div_euclid(400)
-        + (153 * month_from_march + 2) / 5
-        + day
-        - 1
-}
-
-/// The date that lies `days` after 0000-03-01: the inverse of [`days`].
-fn date(days: i64) -> (i64, i64, i64) {
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,13 +327,13 @@ mod tests {
 
     #[test]
     fn times_follow_the_calendar() {
-        let format = || Format::Time { sample: "2020-03-01 00:20:18".into() };
+        let format = || Format::Time { pattern: "YYYY-MM-DD hh:mm:ss".into() };
         let column = Column { format: format(), ..Column::default() };
         let last_of_february = column.parse(b"2020-02-29 23:59:59").unwrap();
         assert_eq!(rendered(format(), last_of_february + 1), b"2020-03-01 00:00:00");
         assert_eq!(column.parse(b"2020-02-29T23:59:59"), None);
         assert_eq!(column.parse(b"2020-13-29 23:59:59"), None);
-        let clock = Column { format: Format::Time { sample: "09:00:00".into() }, ..Column::default() };
+        let clock = Column { format: Format::Time { pattern: "hh:mm:ss".into() }, ..Column::default() };
         assert_eq!(rendered(clock.format.clone(), clock.parse(b"23:30:00").unwrap() + 3600), b"00:30:00");
     }
 
@@ -422,7 +348,7 @@ mod tests {
             } else {
                 prop_assert!(value.unsigned_abs() > 10u64.pow(14));
             }
-            let time = Column { format: Format::Time { sample: "1999.12.31 10:00:00".into() }, ..Column::default() };
+            let time = Column { format: Format::Time { pattern: "YYYY.MM.DD hh:mm:ss".into() }, ..Column::default() };
             let (text, length) = time.render(seconds);
             prop_assert_eq!(time.parse(&text[..length]), Some(seconds));
         }

@@ -12,15 +12,15 @@ mod ratios;
 mod rows;
 mod schemas;
 mod survey;
+mod times;
 
-pub(crate) use columns::{
-    ALTERNATIVES, CLUES, CORRECTIONS, RELATIONS, TEXT_MAX, leading_bits, parse_time, significant,
-};
+pub(crate) use columns::{ALTERNATIVES, CLUES, CORRECTIONS, RELATIONS, TEXT_MAX, leading_bits, significant};
 pub use columns::{Clue, Column, Format, Relation, Source, listed};
 pub(crate) use corrections::Correction;
 pub(crate) use rows::Rows;
 pub use schemas::{Mark, Schema};
 pub(crate) use schemas::{Shape, follow};
+pub(crate) use times::{clock_minutes, clock_start, clock_unit, is_digit, parse_time};
 
 /// Bytes of a file on which its layout is detected.
 pub const SAMPLE: usize = 16 << 20;

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 
 use super::Rows;
 use super::clues::Values;
-use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_time};
+use super::columns::{Column, FACTOR_BITS, Format, Relation, Source, VALUE_MAX, parse_number};
 use super::schemas::{Mark, SCHEMAS, Schema, Shape, heading};
+use super::times::{are_times, clock_minutes, pattern_of};
 use crate::parallel::in_order;
 
 /// Rows for the search of clues, at most.
@@ -21,6 +22,8 @@ pub const ROWS_LEAST: usize = 50;
 const TABLE_ROWS_LEAST: usize = 400;
 /// Columns looked at; those beyond stay unknown.
 const COLUMNS: usize = 64;
+/// Rows on which pairs of columns are tried, more or less.
+const ROWS_FEW: usize = 150;
 /// Terms of a sum and of a fit.
 const SUM_TERMS: usize = 8;
 const FIT_TERMS: usize = 3;
@@ -204,18 +207,12 @@ impl<'a> Table<'a> {
         let lead = &like[..before.min(255)];
         let values: Vec<&[u8]> = texts.iter().filter_map(|text| text.strip_prefix(lead)).collect();
         let mut column = Column { lead: lead.len() as u8, ..Column::default() };
-        for length in [19, 10, 8] {
-            let Some(sample) = like[lead.len()..].get(..length) else { continue };
-            let parsed = values.iter().filter(|value| parse_time(value, sample).is_some()).count();
-            if let Ok(sample) = String::from_utf8(sample.to_vec())
-                && parsed * 10 >= texts.len() * 9
-            {
-                column.format = Format::Time { sample };
-                return column;
-            }
+        if let Some(pattern) = pattern_of(&like[lead.len()..], &values, texts.len()) {
+            column.format = Format::Time { pattern };
+            return column;
         }
         if let Some((least, most)) = decimals(&values, texts.len()) {
-            column.format = Format::Number { least, most };
+            column.format = if are_clocks(&values) { Format::Clock } else { Format::Number { least, most } };
             return column;
         }
         Column::default()
@@ -231,10 +228,10 @@ fn places(length: usize, most: usize) -> impl Iterator<Item = usize> {
 /// Fewest (by all but one value in fifty) and most decimals, if nine in ten of `all` values are numbers.
 fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
     let mut histogram = [0usize; 10];
-    let column = Column { format: Format::Number { least: 0, most: 9 }, ..Column::default() };
-    for value in values.iter().filter(|value| column.parse(value).is_some()) {
+    for value in values {
         let after_point = value.iter().skip_while(|&&byte| byte != b'.').skip(1);
-        histogram[after_point.take_while(|byte| byte.is_ascii_digit()).count().min(9)] += 1;
+        let decimals = after_point.take_while(|byte| byte.is_ascii_digit()).count().min(9);
+        histogram[decimals] += usize::from(parse_number(value, decimals).is_some());
     }
     let numbers: usize = histogram.iter().sum();
     if numbers * 10 < all * 9 {
@@ -247,6 +244,13 @@ fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
     })?;
     let most = histogram.iter().rposition(|&count| count > 0)?;
     Some((least as u8, most as u8))
+}
+
+/// Whether numbers are times of day, hours times 100 and minutes.
+fn are_clocks(values: &[&[u8]]) -> bool {
+    let minutes: Vec<Option<i64>> =
+        values.iter().filter_map(|value| parse_number(value, 0)).map(clock_minutes).collect();
+    minutes.iter().all(Option::is_some) && are_times(minutes.into_iter().flatten())
 }
 
 /// Every field that is known before `field` of the same record, and those of the previous record.
@@ -381,28 +385,18 @@ impl Numbers {
         sources(columns.len(), field).into_iter().filter_map(scaled).collect()
     }
 
-    /// Starting from the value itself, adds or subtracts the column that makes the rest cheapest, while it gets cheaper.
+    /// The sum of columns that makes what is left of the value cheapest: starting from nothing, or from the best pair, of which neither
+    /// column need say anything alone, as a difference of two times.
     fn sum(&self, columns: &[Column], field: usize, target: &[Option<i64>]) -> Option<Relation> {
         let candidates = self.scaled(columns, field, VALUE_MAX);
         let before = rest_cost(target);
-        let (mut rest, mut cost) = (target.to_vec(), before);
-        let mut relation = Relation::default();
-        while relation.terms.len() < SUM_TERMS {
-            let tries = candidates.iter().flat_map(|Scaled { scale, source, values }| {
-                [1, -1].map(|sign| {
-                    let next = subtract(&rest, values, sign);
-                    (rest_cost(&next), sign * scale, *source, next)
-                })
-            });
-            let Some((next_cost, factor, source, next)) = tries.min_by_key(|tried| tried.0) else { break };
-            if next_cost + self.rows as u64 * 4 > cost {
-                break;
-            }
-            relation.terms.push((factor << FACTOR_BITS, source));
-            (rest, cost) = (next, next_cost);
-        }
-        relation.constant = Some(commonest(&rest)).filter(|rest| rest.abs() < LIMIT)? << FACTOR_BITS;
-        (cost * 10 < before * 9 && self.pays((before - cost) / self.rows as u64)).then_some(relation)
+        let nothing = Sum { terms: Vec::new(), rest: target.to_vec(), cost: before };
+        let pair = nothing.with_pair(&candidates);
+        let sums = [Some(nothing), pair].into_iter().flatten().map(|start| start.completed(&candidates));
+        let Sum { terms, rest, cost } = sums.min_by_key(|sum| sum.cost)?;
+        let constant = Some(commonest(&rest)).filter(|rest| rest.abs() < LIMIT)? << FACTOR_BITS;
+        let pays = cost * 10 < before * 9 && self.pays((before - cost) / self.rows as u64);
+        pays.then_some(Relation { constant, terms, ..Relation::default() })
     }
 
     /// Least squares on up to three features, each chosen for what it explains of the rest.
@@ -489,6 +483,55 @@ impl Numbers {
     }
 }
 
+/// A sum of columns on its way.
+struct Sum {
+    terms: Vec<(i64, Source)>,
+    /// What it leaves of the values, and the bits that take, times 256.
+    rest: Vec<Option<i64>>,
+    cost: u64,
+}
+
+impl Sum {
+    /// The same with the two columns that make the rest of a few rows cheapest.
+    fn with_pair(&self, candidates: &[Scaled]) -> Option<Self> {
+        let every = (self.rest.len() / ROWS_FEW).max(1);
+        let few = |values: &[Option<i64>]| values.iter().step_by(every).copied().collect::<Vec<_>>();
+        let values: Vec<_> = candidates.iter().map(|candidate| few(&candidate.values)).collect();
+        let rest = few(&self.rest);
+        let mut best = (rest_cost(&rest), None);
+        for (first, sign) in (0..candidates.len()).flat_map(|first| [(first, 1), (first, -1)]) {
+            let rest = subtract(&rest, &values[first], sign);
+            // A record's own column, added, and before it any other.
+            for second in (0..candidates.len()).filter(|&second| second != first && !candidates[second].source.above) {
+                let cost = rest_cost(&subtract(&rest, &values[second], 1));
+                if cost < best.0 {
+                    best = (cost, Some([(first, sign), (second, 1)]));
+                }
+            }
+        }
+        let [(first, sign), (second, _)] = best.1?;
+        Some(self.with(&candidates[second], 1).with(&candidates[first], sign))
+    }
+
+    /// The same with the columns added or subtracted that each make the rest cheapest, while it gets cheaper.
+    fn completed(mut self, candidates: &[Scaled]) -> Self {
+        while self.terms.len() < SUM_TERMS {
+            let tries = candidates.iter().flat_map(|candidate| [1, -1].map(|sign| self.with(candidate, sign)));
+            match tries.min_by_key(|tried| tried.cost) {
+                Some(next) if next.cost + self.rest.len() as u64 * 4 <= self.cost => self = next,
+                _ => break,
+            }
+        }
+        self
+    }
+
+    fn with(&self, candidate: &Scaled, sign: i64) -> Self {
+        let rest = subtract(&self.rest, &candidate.values, sign);
+        let term = ((sign * candidate.scale) << FACTOR_BITS, candidate.source);
+        Self { cost: rest_cost(&rest), rest, terms: [&self.terms[..], &[term]].concat() }
+    }
+}
+
 /// The values with the greatest and the least fiftieth moved to the border of the rest: outliers would rule the squares.
 fn bounded(mut values: Vec<Option<i64>>) -> Vec<Option<i64>> {
     let mut sorted: Vec<i64> = values.iter().flatten().copied().collect();
@@ -518,7 +561,10 @@ fn unit_ratio(target: &Format, source: &Format) -> Option<i64> {
         (Format::Number { most: target, .. }, Format::Number { most: source, .. }) if source <= target => {
             Some(10i64.pow(u32::from(target - source)))
         }
-        (Format::Time { .. }, Format::Time { .. }) => Some(1),
+        (Format::Time { .. }, Format::Time { .. })
+        | (Format::Clock, Format::Clock | Format::Number { most: 0, .. }) => Some(1),
+        (Format::Number { most, .. }, Format::Clock) => Some(10i64.pow(u32::from(*most))),
+        (Format::Time { .. }, Format::Clock) => Some(60),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! From the part of a number that is written to the values that it may still have.
 
-use crate::layout::{Format, parse_time};
+use crate::layout::{Format, clock_minutes, clock_start, clock_unit, is_digit, parse_time};
 
 /// What may come next in a number: a minus, a point, a digit, or its end.
 pub const SYMBOLS: usize = 13;
@@ -11,15 +11,10 @@ pub const END: usize = 12;
 
 /// Most digits that are followed.
 const DIGITS_MOST: u32 = 15;
-/// Bytes of a whole date and time.
-const TIME: usize = 19;
-/// Where the clock begins in it.
-const CLOCK: usize = 11;
+/// Longest time that is followed.
+const TIME_MOST: usize = 24;
 /// Seconds of a day.
 const DAY: i64 = 86400;
-/// Seconds that the digits of the clock count, by place.
-const CLOCK_UNITS: [i64; 8] = [36000, 3600, 0, 600, 60, 0, 10, 1];
-
 /// The number so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Digits {
@@ -33,7 +28,7 @@ pub struct Digits {
     /// Digits after the point, if there is one.
     decimals: Option<u32>,
     /// A time's bytes, how many there are, and what is known of its value: its bounds.
-    text: [u8; TIME],
+    text: [u8; TIME_MOST],
     length: usize,
     bounds: [i64; 2],
 }
@@ -57,8 +52,8 @@ impl Digits {
         }
         match format {
             Format::Text => self.is_sound = false,
-            Format::Number { .. } => return self.advance_number(byte),
-            Format::Time { sample } => self.advance_time(byte, sample.as_bytes()),
+            Format::Number { .. } | Format::Clock => return self.advance_number(byte),
+            Format::Time { pattern } => self.advance_time(byte, pattern.as_bytes()),
         }
         false
     }
@@ -85,24 +80,19 @@ impl Digits {
     }
 
     #[inline(always)]
-    fn advance_time(&mut self, byte: u8, sample: &[u8]) {
-        let like = sample.get(self.length).copied().unwrap_or(0);
-        if self.length >= TIME || byte.is_ascii_digit() != like.is_ascii_digit() {
+    fn advance_time(&mut self, byte: u8, pattern: &[u8]) {
+        if self.length >= TIME_MOST || byte.is_ascii_digit() != is_digit(pattern, self.length) {
             self.is_sound = false;
             return;
         }
         self.text[self.length] = byte;
-        let start = if sample.len() == TIME { CLOCK } else { 0 };
-        if let Some(&unit) = self.length.checked_sub(start).and_then(|place| CLOCK_UNITS.get(place))
-            && unit > 0
-            && byte.is_ascii_digit()
-        {
+        if let Some(unit) = clock_unit(pattern, self.length) {
             let least = self.bounds[0] + i64::from(byte - b'0') * unit;
             self.bounds = [least, self.bounds[1].min(least + unit)];
         }
         self.length += 1;
-        if self.length == start {
-            let day = parse_time(&self.text[..10], &sample[..10]);
+        if clock_start(pattern) == Some(self.length) {
+            let day = parse_time(&self.text[..self.length], &pattern[..self.length]);
             self.is_sound = day.is_some();
             self.bounds = day.map_or([0; 2], |day| [day, day + DAY]);
         }
@@ -120,7 +110,8 @@ impl Digits {
             Format::Number { least, most } => {
                 Some(self.number_weights((*least).min(9).into(), (*most).min(9).into(), longest, below))
             }
-            Format::Time { sample } => self.time_weights(sample.len(), below),
+            Format::Clock => Some(self.number_weights(0, 0, longest, |number| below(clock_value(number)))),
+            Format::Time { pattern } => self.time_weights(pattern.as_bytes(), below),
         }
     }
 
@@ -169,13 +160,8 @@ impl Digits {
     }
 
     #[inline(always)]
-    fn time_weights(&self, length: usize, below: impl Fn(i64) -> u32) -> Option<[u32; SYMBOLS]> {
-        let start = match length {
-            TIME => CLOCK,
-            8 => 0,
-            _ => return None,
-        };
-        let unit = CLOCK_UNITS.get(self.length.checked_sub(start)?).copied().filter(|&unit| unit > 0)?;
+    fn time_weights(&self, pattern: &[u8], below: impl Fn(i64) -> u32) -> Option<[u32; SYMBOLS]> {
+        let unit = clock_unit(pattern, self.length)?;
         let [least, most] = self.bounds;
         let mut weights = [0; SYMBOLS];
         let mut before = below(least);
@@ -190,4 +176,9 @@ impl Digits {
         }
         Some(weights)
     }
+}
+
+/// The minutes of the first time of day that is not before `number`, hours times 100 and minutes.
+fn clock_value(number: i64) -> i64 {
+    clock_minutes(number).unwrap_or_else(|| number.div_euclid(100) * 60 + number.rem_euclid(100).min(60))
 }

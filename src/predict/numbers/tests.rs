@@ -66,7 +66,7 @@ fn what_was_missed_where_the_clue_said_the_same_is_corrected() {
 
 #[test]
 fn a_time_is_expected_by_the_clock() {
-    let format = || Format::Time { sample: "2020-03-01 00:20:18".into() };
+    let format = || Format::Time { pattern: "YYYY-MM-DD hh:mm:ss".into() };
     let column = Column { format: format(), ..Column::default() };
     let expected = column.parse(b"2020-03-01 23:59:30").unwrap();
     let missed: Vec<i64> = (0..600).map(|step| step % 60).collect();
