@@ -13,8 +13,9 @@ fn source() -> impl Strategy<Value = Source> {
 fn format() -> impl Strategy<Value = Format> {
     prop_oneof![
         Just(Format::Text),
-        (any::<u8>(), any::<u8>()).prop_map(|(least, most)| Format::Number { least, most }),
-        "(\\PC{0,30}|[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9:]{0,12})?)".prop_map(|sample| Format::Time { sample }),
+        (any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(whole, least, most)| Format::Number { whole, least, most }),
+        "(\\PC{0,30}|Y{0,5}-M{1,3}-D{1,2}( [hms:]{0,12})?)".prop_map(|pattern| Format::Time { pattern }),
+        Just(Format::Clock),
     ]
 }
 

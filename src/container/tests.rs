@@ -185,7 +185,7 @@ fn blocks_are_found_without_index_behind_garbage_and_before_a_cut() {
 fn a_layout_is_what_its_description_says() {
     let source = |above, field| Source { above, field };
     let number = Column {
-        format: Format::Number { least: 1, most: 2 },
+        format: Format::Number { whole: 1, least: 1, most: 2 },
         lead: 1,
         clues: vec![Clue::Text(source(true, 300)), Clue::Number(source(false, 2), 3)],
         further_clues: vec![Clue::Difference([source(false, 1), source(true, 0)], 2)],
@@ -208,8 +208,8 @@ fn a_layout_is_what_its_description_says() {
     let described = [
         &[1, b',', b'"', 1, 2, 9, 2][..],
         &[
-            1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 1, 0,
-            1, 3, 7, 1, 1, 0, 0, 5, 1, 0, 0, 0, 0,
+            1, 1, 1, 2, 1, 2, 0, 1, 251, 44, 1, 1, 0, 2, 3, 1, 2, 0, 1, 1, 0, 2, 1, 1, 1, 1, 252, 0, 0, 32, 0, 0, 4, 1,
+            0, 1, 3, 7, 1, 1, 0, 0, 5, 1, 0, 0, 0, 0,
         ],
         &[2, 8],
         b"hh:mm:ss",

@@ -60,11 +60,14 @@ pub enum Format {
     /// Not as numbers.
     #[default]
     Text,
-    /// Decimal numbers with at most `most` decimals (up to 9), trailing zeros omitted while there are more than `least`.
+    /// Decimal numbers.
     Number {
-        /// Fewest decimals; at most 9 count.
+        /// Digits before the point at least, as far as there are no decimals: 0 where no zero stands before a point, more than 1 where
+        /// zeros fill numbers up to a width.
+        whole: u8,
+        /// Decimals at least; at most 9 count.
         least: u8,
-        /// Most decimals; at most 9 count.
+        /// Decimals at most, zeros at the end left out while there are more than `least`; at most 9 count.
         most: u8,
     },
     /// A date, a time of day or both. The value counts seconds.
@@ -106,6 +109,9 @@ pub const VALUE_MAX: i64 = 1_000_000_000_000_000;
 
 /// Most decimals of numbers that are calculated with.
 const DECIMALS: usize = 9;
+
+/// Most digits that numbers are filled up to with zeros.
+const WHOLE: usize = 12;
 
 /// Longest rendered value.
 pub const TEXT_MAX: usize = 24;
@@ -207,19 +213,20 @@ impl Column {
         let mut text = [0; TEXT_MAX];
         let length = match &self.format {
             Format::Text => 0,
-            Format::Number { least, most } => {
+            Format::Number { whole, least, most } => {
                 let most = usize::from(*most).min(DECIMALS);
-                render_number(value, usize::from(*least).min(most), most, &mut text)
+                let whole = usize::from(*whole).min(WHOLE);
+                render_number(value, whole, usize::from(*least).min(most), most, &mut text)
             }
             Format::Time { pattern } => render_time(value, pattern.as_bytes(), &mut text),
-            Format::Clock => render_number(clock_number(value), 0, 0, &mut text),
+            Format::Clock => render_number(clock_number(value), 1, 0, 0, &mut text),
         };
         (text, length)
     }
 }
 
-/// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 that count, a point and at
-/// most `most` digits, then the end or a byte that does not belong to numbers or words, a comma
+/// A decimal number in units of its `most`-th decimal: an optional minus, at least one digit, at most 15 that count, a point before or
+/// after a digit and at most `most` digits, then the end or a byte that does not belong to numbers or words, a comma
 /// only before what is no digit. Digits from the tenth decimal on do not count.
 pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
     let negative = text.first() == Some(&b'-');
@@ -235,7 +242,7 @@ pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
                     return None;
                 }
             }
-            b'.' if !point && digits > 0 => point = true,
+            b'.' if !point && (digits > 0 || text.get(place + 1).is_some_and(u8::is_ascii_digit)) => point = true,
             b',' if !text.get(place + 1).is_some_and(u8::is_ascii_digit) => break,
             b'"' | b'\'' | b')' | b'}' | b']' | b' ' | b'\r' | b'%' => break,
             _ => return None,
@@ -245,27 +252,31 @@ pub fn parse_number(text: &[u8], most: usize) -> Option<i64> {
     (digits > 0 && scaled <= VALUE_MAX).then_some(if negative { -scaled } else { scaled })
 }
 
-fn render_number(value: i64, least: usize, most: usize, text: &mut [u8; TEXT_MAX]) -> usize {
+fn render_number(value: i64, whole: usize, least: usize, most: usize, text: &mut [u8; TEXT_MAX]) -> usize {
     let mut magnitude = value.unsigned_abs();
     let mut decimals = most;
     while decimals > least && magnitude.is_multiple_of(10) {
         magnitude /= 10;
         decimals -= 1;
     }
-    // The digits from the last to the first, at least one before the point.
+    // The digits from the last to the first.
+    let digits = (decimals + whole).max(1);
     let mut length = 0;
     let mut push = |byte| {
         text[length] = byte;
         length += 1;
     };
     let mut place = 0;
-    while magnitude > 0 || place <= decimals {
+    while magnitude > 0 || place < digits {
         if place == decimals && decimals > 0 {
             push(b'.');
         }
         push(b'0' + (magnitude % 10) as u8);
         magnitude /= 10;
         place += 1;
+    }
+    if place == decimals && decimals > 0 {
+        push(b'.');
     }
     if value < 0 {
         push(b'-');
@@ -286,12 +297,15 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_the_column_writes_them() {
-        let trimmed = || Format::Number { least: 0, most: 2 };
+        let trimmed = || Format::Number { whole: 1, least: 0, most: 2 };
         assert_eq!(rendered(trimmed(), 2650), b"26.5");
         assert_eq!(rendered(trimmed(), 0), b"0");
         assert_eq!(rendered(trimmed(), -5), b"-0.05");
-        assert_eq!(rendered(Format::Number { least: 1, most: 2 }, 900), b"9.0");
-        assert_eq!(rendered(Format::Number { least: 5, most: 5 }, 120565), b"1.20565");
+        assert_eq!(rendered(Format::Number { whole: 1, least: 1, most: 2 }, 900), b"9.0");
+        assert_eq!(rendered(Format::Number { whole: 1, least: 5, most: 5 }, 120565), b"1.20565");
+        let bare = || Format::Number { whole: 0, least: 0, most: 2 };
+        assert_eq!([rendered(bare(), 65), rendered(bare(), -50), rendered(bare(), 0)], [&b".65"[..], b"-.5", b"0"]);
+        assert_eq!(rendered(Format::Number { whole: 6, least: 0, most: 0 }, 123), b"000123");
         let column = Column { format: trimmed(), lead: 4, ..Column::default() };
         assert_eq!(column.parse(b"\"a\":26.5}"), Some(2650));
         assert_eq!(column.parse(b"\"a\":26.5,\"b\""), Some(2650));
@@ -339,9 +353,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_rendered_parses_back(value in -VALUE_MAX..=VALUE_MAX, least in 0..=9u8, more in 0..=9u8, seconds in 0..300_000_000_000i64) {
+        fn what_is_rendered_parses_back(value in -VALUE_MAX..=VALUE_MAX, whole in 0..=6u8, least in 0..=9u8, more in 0..=9u8, seconds in 0..300_000_000_000i64) {
             let most = (least + more).min(9);
-            let number = Column { format: Format::Number { least, most }, ..Column::default() };
+            let number = Column { format: Format::Number { whole, least, most }, ..Column::default() };
             let (text, length) = number.render(value);
             if let Some(back) = number.parse(&text[..length]) {
                 prop_assert_eq!(back, value);

@@ -1,14 +1,19 @@
 //! Dates and times of day as columns write them.
 //!
 //! A *pattern* says how: `YYYY`, `MM`, `DD`, `hh`, `mm` and `ss` stand for their digits, a single `M`, `D` or `h` for a number without
-//! leading zeros, everything else for itself.
+//! leading zeros, `MMM` for the month's English name in three letters, everything else for itself.
 
 use super::columns::TEXT_MAX;
 
 /// The letters of year, month, day, hour, minute and second.
 const LETTERS: &[u8; 6] = b"YMDhms";
+/// What `MMM` stands for.
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 /// What a pattern without a part stands for: 0000-03-01 00:00:00.
 const BEGINNING: [i64; 6] = [0, 3, 1, 0, 0, 0];
+/// The place of the month among the parts.
+const MONTH: usize = 1;
 /// Seconds that an hour, a minute and a second have.
 const UNITS: [i64; 3] = [3600, 60, 1];
 const DAY: i64 = 86400;
@@ -24,6 +29,7 @@ pub fn parse_time(text: &[u8], pattern: &[u8]) -> Option<i64> {
     let (mut numbers, mut rest) = (BEGINNING, text);
     for run in pattern.chunk_by(u8::eq) {
         match part(run) {
+            Some(MONTH) if run.len() == 3 => (numbers[MONTH], rest) = leading_month(rest)?,
             Some(part) => (numbers[part], rest) = leading_number(rest, run.len())?,
             None => rest = rest.strip_prefix(run)?,
         }
@@ -46,6 +52,7 @@ pub fn render_time(value: i64, pattern: &[u8], text: &mut [u8; TEXT_MAX]) -> usi
         let digits = run.len() + usize::from(run.len() == 1 && number.is_some_and(|number| number > 9));
         let Some(room) = text.get_mut(length..length + digits) else { return 0 };
         match number {
+            Some(month) if digits == 3 => room.copy_from_slice(MONTHS[month as usize - 1]),
             Some(mut number) => {
                 for digit in room.iter_mut().rev() {
                     *digit = b'0' + (number % 10) as u8;
@@ -69,7 +76,9 @@ pub fn clock_start(pattern: &[u8]) -> Option<usize> {
 #[inline(always)]
 pub fn is_digit(pattern: &[u8], place: usize) -> bool {
     let Some(letter) = pattern.get(place).filter(|letter| LETTERS.contains(letter)) else { return false };
-    pattern.get(place + 1) == Some(letter) || place > 0 && pattern[place - 1] == *letter
+    let others = |places: &mut dyn Iterator<Item = &u8>| places.take_while(|other| *other == letter).count();
+    let run = others(&mut pattern[place..].iter()) + others(&mut pattern[..place].iter().rev());
+    run > 1 && !(*letter == LETTERS[MONTH] && run == 3)
 }
 
 /// Seconds that a digit of the clock counts at a place of `pattern`, where it has two of them.
@@ -123,10 +132,18 @@ fn part(run: &[u8]) -> Option<usize> {
     let part = LETTERS.iter().position(|letter| run.first() == Some(letter))?;
     let is_sound = match part {
         0 => run.len() == 4,
-        1..=3 => run.len() <= 2,
+        MONTH => run.len() <= 3,
+        2..=3 => run.len() <= 2,
         _ => run.len() == 2,
     };
     is_sound.then_some(part)
+}
+
+/// The number of the month whose name `text` begins with, and what comes after it.
+fn leading_month(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (name, rest) = text.split_first_chunk()?;
+    let place = MONTHS.iter().position(|&month| month == name)?;
+    Some((place as i64 + 1, rest))
 }
 
 /// The number of so many digits that `text` begins with, or where that is 1, of one or two without leading zeros; and what comes
@@ -145,12 +162,13 @@ fn leading_number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
 
 /// The patterns that `sample` may be written in, those of most digits first; where several have the same digits, together.
 fn patterns(sample: &[u8]) -> Vec<Vec<String>> {
-    let runs: Vec<&[u8]> = sample.chunk_by(|left, right| left.is_ascii_digit() == right.is_ascii_digit()).collect();
-    if !sample.first().is_some_and(u8::is_ascii_digit) || !sample.is_ascii() {
+    let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
+    let runs: Vec<&[u8]> = sample.chunk_by(|left, right| kind(left) == kind(right)).collect();
+    if !sample.is_ascii() {
         return Vec::new();
     }
     let mut found = Vec::new();
-    // Digits come first, and then in turns with what parts them.
+    // A part comes first, and then others in turns with what parts them.
     for parts in (1..=runs.len().div_ceil(2)).rev() {
         let orders = ORDERS.iter().filter(|order| order.len() == parts);
         found.push(orders.flat_map(|order| written(&runs[..2 * parts - 1], order)).collect());
@@ -159,16 +177,20 @@ fn patterns(sample: &[u8]) -> Vec<Vec<String>> {
 }
 
 /// What runs of digits may stand for, in the order of likelihood.
-const ORDERS: [&[&str]; 16] = [
+const ORDERS: [&[&str]; 20] = [
     &["YYYY", "MM", "DD", "hh", "mm", "ss"],
     &["MM", "DD", "YYYY", "hh", "mm", "ss"],
     &["DD", "MM", "YYYY", "hh", "mm", "ss"],
+    &["DD", "MMM", "YYYY", "hh", "mm", "ss"],
     &["YYYY", "MM", "DD", "hh", "mm"],
     &["MM", "DD", "YYYY", "hh", "mm"],
     &["DD", "MM", "YYYY", "hh", "mm"],
+    &["DD", "MMM", "YYYY", "hh", "mm"],
     &["YYYY", "MM", "DD"],
     &["MM", "DD", "YYYY"],
     &["DD", "MM", "YYYY"],
+    &["DD", "MMM", "YYYY"],
+    &["MMM", "DD", "YYYY"],
     &["hh", "mm", "ss"],
     &["hh", "mm"],
     &["YYYYMMDD", "hhmmss"],
@@ -259,6 +281,8 @@ mod tests {
             (&["01/02/2015 10:30", "12/31/2015 07:05"], "MM/DD/YYYY hh:mm"),
             (&["01/02/2015", "31/12/2015"], "DD/MM/YYYY"),
             (&["1/2/2015", "11/30/2015", "12/1/2015"], "M/D/YYYY"),
+            (&["10/Oct/2000:13:55:36 -0700", "11/Nov/2000:00:00:01 -0700"], "DD/MMM/YYYY:hh:mm:ss"),
+            (&["Jun 12 1998", "Aug 07 1998"], "MMM DD YYYY"),
             (&["9:05", "10:30", "0:59"], "h:mm"),
             (&["09:05:00", "10:30:00"], "hh:mm:ss"),
             (&["20150102 093000", "20151231 160000"], "YYYYMMDD hhmmss"),
@@ -282,6 +306,8 @@ mod tests {
             ("12/31/1999 23:45", "M/D/YYYY h:mm"),
             ("20150102093001", "YYYYMMDDhhmmss"),
             ("0759", "hhmm"),
+            ("29/Feb/2000:13:55:36", "DD/MMM/YYYY:hh:mm:ss"),
+            ("May 1 2002", "MMM D YYYY"),
         ] {
             let value = parse_time(text.as_bytes(), pattern.as_bytes());
             assert_eq!(value.map(|value| rendered(value, pattern)).as_deref(), Some(text));
@@ -294,9 +320,16 @@ mod tests {
 
     #[test]
     fn a_pattern_that_means_nothing_does_no_harm() {
-        for pattern in
-            ["YYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY", "sss", "Y", "", "M".repeat(40).as_str(), "ss:hh", "xxMMDDxx"]
-        {
+        for pattern in [
+            "YYYYYYYYYYYYYYYYYYYYYYYYYYYYYYYY",
+            "sss",
+            "Y",
+            "",
+            "M".repeat(40).as_str(),
+            "ss:hh",
+            "xxMMDDxx",
+            "MMMMMM-MMM",
+        ] {
             let length = rendered(63_000_000_000, pattern).len();
             assert!(length <= TEXT_MAX, "{pattern}");
             parse_time(b"2015-01-02 03:04:05", pattern.as_bytes());

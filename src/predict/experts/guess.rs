@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_guess_follows_the_field_and_remembers_how_it_differed() {
         use crate::layout::Format;
-        let column = Column { format: Format::Number { least: 0, most: 2 }, lead: 1, ..Column::default() };
+        let column = Column { format: Format::Number { whole: 1, least: 0, most: 2 }, lead: 1, ..Column::default() };
         let guess = Guess::new(&column, 2650);
         let follow = |text: &[u8]| {
             let mut guess = guess;

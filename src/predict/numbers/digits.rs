@@ -52,23 +52,23 @@ impl Digits {
         }
         match format {
             Format::Text => self.is_sound = false,
-            Format::Number { .. } | Format::Clock => return self.advance_number(byte),
+            Format::Number { whole, .. } => return self.advance_number(byte, (*whole).into()),
+            Format::Clock => return self.advance_number(byte, 1),
             Format::Time { pattern } => self.advance_time(byte, pattern.as_bytes()),
         }
         false
     }
 
     #[inline(always)]
-    fn advance_number(&mut self, byte: u8) -> bool {
+    fn advance_number(&mut self, byte: u8, whole: u32) -> bool {
+        let goes_on = self.value > 0 || self.count == 0 || self.count < whole || self.decimals.is_some();
         match byte {
-            b'0'..=b'9'
-                if self.count < DIGITS_MOST && (self.value > 0 || self.count == 0 || self.decimals.is_some()) =>
-            {
+            b'0'..=b'9' if self.count < DIGITS_MOST && goes_on => {
                 self.value = self.value * 10 + i64::from(byte - b'0');
                 self.count += 1;
                 self.decimals = self.decimals.map(|decimals| decimals + 1);
             }
-            b'.' if self.decimals.is_none() && self.count > 0 => self.decimals = Some(0),
+            b'.' if self.decimals.is_none() && (self.count > 0 || whole == 0) => self.decimals = Some(0),
             b'-' if self.count == 0 && !self.negative => self.negative = true,
             b'0'..=b'9' | b'.' | b'-' => self.is_sound = false,
             _ => {
@@ -107,16 +107,24 @@ impl Digits {
         }
         match format {
             Format::Text => None,
-            Format::Number { least, most } => {
-                Some(self.number_weights((*least).min(9).into(), (*most).min(9).into(), longest, below))
+            Format::Number { whole, least, most } => {
+                let [least, most] = [least, most].map(|&decimals| decimals.min(9).into());
+                Some(self.number_weights((*whole).into(), least, most, longest, below))
             }
-            Format::Clock => Some(self.number_weights(0, 0, longest, |number| below(clock_value(number)))),
+            Format::Clock => Some(self.number_weights(1, 0, 0, longest, |number| below(clock_value(number)))),
             Format::Time { pattern } => self.time_weights(pattern.as_bytes(), below),
         }
     }
 
     #[inline(always)]
-    fn number_weights(&self, least: u32, most: u32, longest: u32, below: impl Fn(i64) -> u32) -> [u32; SYMBOLS] {
+    fn number_weights(
+        &self,
+        whole: u32,
+        least: u32,
+        most: u32,
+        longest: u32,
+        below: impl Fn(i64) -> u32,
+    ) -> [u32; SYMBOLS] {
         // Of a negative number the size is looked at.
         let up_to = |size: i64| if self.negative { below(1).saturating_sub(below(1 - size)) } else { below(size) };
         let between = |start: i64, end: i64| up_to(end).saturating_sub(up_to(start));
@@ -125,6 +133,10 @@ impl Digits {
         // The powers of ten that the next digit may stand for, and the first digit that those above the least may have.
         let (powers, first_above) = match self.decimals {
             Some(decimals) => (most.saturating_sub(decimals + 1)..most.saturating_sub(decimals), 0),
+            None if self.count < whole && whole > 1 => {
+                let place = most + whole - self.count;
+                (place - 1..place, 0)
+            }
             None if self.count == 0 => (most..most + longest.max(1), 1),
             None if self.value > 0 => (most..most + longest.saturating_sub(self.count), 0),
             None => (most..most, 0),
@@ -146,7 +158,13 @@ impl Digits {
                 weights[END] = between(exact, exact.saturating_add(1));
             }
             Some(_) => {}
-            None if self.count == 0 => weights[MINUS] = if self.negative { 0 } else { below(0) },
+            None if self.count == 0 => {
+                weights[MINUS] = if self.negative { 0 } else { below(0) };
+                if whole == 0 && most > 0 {
+                    (weights[ZERO], weights[POINT]) = (between(0, 1), between(1, power(most)));
+                }
+            }
+            None if self.count < whole => {}
             None => {
                 let exact = self.value.saturating_mul(power(most));
                 let after = exact.saturating_add(i64::from(least == 0));

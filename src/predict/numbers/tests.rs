@@ -29,7 +29,7 @@ fn odds_of(format: Format, written: &[u8], expected: i64, missed: &[i64], bytes:
 
 #[test]
 fn a_number_close_to_what_is_expected_is_likely_across_a_carry() {
-    let price = || Format::Number { least: 2, most: 2 };
+    let price = || Format::Number { whole: 1, least: 2, most: 2 };
     let missed = [-3, 2, 1, -2, 4, 0, -1, 3].repeat(50);
     // 99.98 is expected: 99.9… and 100.0… are likely, in this order; 98 and 101 are not.
     let first = odds_of(price(), b"", 9998, &missed, b"91-8");
@@ -42,7 +42,7 @@ fn a_number_close_to_what_is_expected_is_likely_across_a_carry() {
 
 #[test]
 fn what_was_missed_where_the_clue_said_the_same_is_corrected() {
-    let column = Column { format: Format::Number { least: 0, most: 0 }, ..Column::default() };
+    let column = Column { format: Format::Number { whole: 1, least: 0, most: 0 }, ..Column::default() };
     let (mut numbers, mut outlook) = (Numbers::new(), Outlook::default());
     numbers.styles[0] = Style { longest: 3, end: b',' };
     let corrected = |place: u64| {
@@ -79,7 +79,7 @@ fn a_time_is_expected_by_the_clock() {
 
 #[test]
 fn the_bits_of_a_byte_have_the_odds_of_the_byte() {
-    let format = Format::Number { least: 0, most: 2 };
+    let format = Format::Number { whole: 1, least: 0, most: 2 };
     let column = Column { format, ..Column::default() };
     let mut numbers = Numbers::new();
     let mut outlook = Outlook::default();
@@ -104,7 +104,7 @@ fn the_bits_of_a_byte_have_the_odds_of_the_byte() {
 
 #[test]
 fn what_is_no_number_is_not_followed() {
-    let format = || Format::Number { least: 0, most: 2 };
+    let format = || Format::Number { whole: 1, least: 0, most: 2 };
     for odd in [&b"x"[..], b"1x", b"007", b"1.2.3", b"--1", b"1234567890123456789"] {
         assert_eq!(odds_of(format(), odd, 100, &[0], b"0"), [0], "{}", odd.escape_ascii());
     }
