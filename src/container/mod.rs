@@ -26,7 +26,7 @@ pub use write::{Writer, length_of};
 /// The first bytes of every archive: no text, not 7-bit clean, and mangled by any change of line ends.
 pub const MAGIC: [u8; 8] = *b"\x89NNCZ\r\n\x1a";
 /// The version of the format that this build writes and reads.
-pub const VERSION: u8 = 12;
+pub const VERSION: u8 = 13;
 /// Most original bytes that one byte of a coded payload can stand for: a byte takes at least one decision, and one whose
 /// probability has 16 bits costs at least log₂(65536/65535) bits, so that a payload byte holds at most 363,406 bytes.
 pub const EXPANSION: u64 = 1 << 19;

@@ -81,12 +81,12 @@ fn golden() -> Vec<u8> {
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
     };
-    let mut front = hex("894e4e435a0d0a1a0c0807028616012c0000e0af097e4dc801cf1c10fc");
+    let mut front = hex("894e4e435a0d0a1a0d0807028616012c0000dec4cb914dc8018cd7b67b");
     front.extend(0..200);
-    front.extend(hex("18bf1dee"));
-    let blocks = hex("42000000c2412435c24124352b2a950c616263420105020102598e6d3b67ba8eebf456c33a78797a");
-    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a31658e40537c200000005a434e4e");
-    let table = hex("50e0af097eb902e9019102654017d3bb03db04cf03db04cf33dd634e");
+    front.extend(hex("ee0e8150"));
+    let blocks = hex("42000000c2412435c2412435bc8c88eb616263420105020102598e6d3b67ba8eebe9ab763b78797a");
+    let index = hex("490000c2412435c241243505020102598e6d3b67ba8eeba66a2a316560c46add200000005a434e4e");
+    let table = hex("50dec4cb91b902e901910265de94092455aaee0955aaee0988f77c2b");
     let padding = vec![0; (front.len() + index.len()) % 2];
     [&front[..], &blocks, &index, &table, &front, &index, &padding, &table].concat()
 }

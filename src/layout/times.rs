@@ -12,8 +12,9 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 /// What a pattern without a part stands for: 0000-03-01 00:00:00.
 const BEGINNING: [i64; 6] = [0, 3, 1, 0, 0, 0];
-/// The place of the month among the parts.
+/// The places of the month and of the hour among the parts.
 const MONTH: usize = 1;
+const HOUR: usize = 3;
 /// Seconds that an hour, a minute and a second have.
 const UNITS: [i64; 3] = [3600, 60, 1];
 const DAY: i64 = 86400;
@@ -22,7 +23,7 @@ const DAY: i64 = 86400;
 const SOUND: [usize; 2] = [9, 10];
 /// Different hours and minutes that a column of four digits must have to be one of times.
 const HOURS_LEAST: usize = 4;
-const MINUTES_LEAST: usize = 30;
+const MINUTES_LEAST: usize = 10;
 
 /// Seconds since 0000-03-01 00:00:00 of the `text`'s beginning, if it is written as `pattern` says.
 pub fn parse_time(text: &[u8], pattern: &[u8]) -> Option<i64> {
@@ -72,26 +73,27 @@ pub fn clock_start(pattern: &[u8]) -> Option<usize> {
     pattern.iter().position(|letter| b"hms".contains(letter))
 }
 
-/// Whether one of several digits of a part stands at a place of `pattern`.
+/// Whether one of so many digits of a part stands at a place of `pattern`, not of one or two, nor a name.
 #[inline(always)]
 pub fn is_digit(pattern: &[u8], place: usize) -> bool {
-    let Some(letter) = pattern.get(place).filter(|letter| LETTERS.contains(letter)) else { return false };
-    let others = |places: &mut dyn Iterator<Item = &u8>| places.take_while(|other| *other == letter).count();
-    let run = others(&mut pattern[place..].iter()) + others(&mut pattern[..place].iter().rev());
-    run > 1 && !(*letter == LETTERS[MONTH] && run == 3)
+    run_at(pattern, place).is_some_and(|(run, _)| matches!(run.len(), 2 | 4) && part(run).is_some())
 }
 
 /// Seconds that a digit of the clock counts at a place of `pattern`, where it has two of them.
 #[inline(always)]
 pub fn clock_unit(pattern: &[u8], place: usize) -> Option<i64> {
-    let letter = *pattern.get(place)?;
-    let unit = UNITS[b"hms".iter().position(|&part| part == letter)?];
-    let (before, after) = (place.checked_sub(1).map(|before| pattern[before]), pattern.get(place + 1));
-    match (before == Some(letter), after == Some(&letter)) {
-        (false, true) => Some(10 * unit),
-        (true, false) => Some(unit),
-        _ => None,
-    }
+    let (run, index) = run_at(pattern, place).filter(|(run, _)| run.len() == 2)?;
+    let unit = UNITS.get(part(run)?.checked_sub(HOUR)?)?;
+    Some(unit * [10, 1][index])
+}
+
+/// The run of equal letters around a place of `pattern`, and the place in it.
+#[inline(always)]
+fn run_at(pattern: &[u8], place: usize) -> Option<(&[u8], usize)> {
+    let letter = pattern.get(place)?;
+    let before = pattern[..place].iter().rev().take_while(|other| *other == letter).count();
+    let after = pattern[place..].iter().take_while(|other| *other == letter).count();
+    Some((&pattern[place - before..place + after], before))
 }
 
 /// The pattern that nine in ten of `values` are written in, all of a column's being `all`; `like` is one of them.
@@ -133,7 +135,7 @@ fn part(run: &[u8]) -> Option<usize> {
     let is_sound = match part {
         0 => run.len() == 4,
         MONTH => run.len() <= 3,
-        2..=3 => run.len() <= 2,
+        2..=HOUR => run.len() <= 2,
         _ => run.len() == 2,
     };
     is_sound.then_some(part)
