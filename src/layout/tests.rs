@@ -115,6 +115,34 @@ fn tables_without_statements_are_told_apart_by_their_width() {
 }
 
 #[test]
+fn a_delay_is_one_clock_less_another() {
+    let departures = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/departures.csv")).unwrap();
+    let columns = &schemas(&departures)[0].columns;
+    assert!([3, 4, 6, 7].iter().all(|&clock| columns[clock].format == Format::Clock));
+    assert_eq!(columns[18].format, Format::Time { pattern: "YYYY-MM-DDThh:mm:ss".into() });
+    let first = |field: usize| columns[field].relations[0].describe(field);
+    assert_eq!([first(5), first(8)], ["column 6 = column 4 - column 5", "column 9 = column 7 - column 8"]);
+    assert!([5, 8].iter().all(|&delay| columns[delay].relations[0].held > 95));
+}
+
+#[test]
+fn numbers_are_found_however_they_are_written() {
+    let row = |row: u64| {
+        let (small, large) = (noise(row) % 1000, 1_000_000 + noise(row + 5000) % 9_000_000);
+        format!("INV-{row:06},.{small:03},{large},${small}.5,{:.1}\n", small as f64 / 10.)
+    };
+    let text: String = (0..500).map(row).collect();
+    let columns = &schemas(text.as_bytes())[0].columns;
+    let number = |whole, least, most| Format::Number { whole, least, most };
+    let expected =
+        [(4, number(6, 0, 0)), (0, number(0, 3, 3)), (0, number(1, 0, 0)), (1, number(1, 1, 1)), (0, number(1, 1, 1))];
+    for (column, (lead, format)) in columns.iter().zip(expected) {
+        assert_eq!((column.lead, &column.format), (lead, &format));
+    }
+    assert_eq!(columns[0].relations[0].describe(0), "column 1 = column 1 of the row before + 1");
+}
+
+#[test]
 fn records_of_two_kinds_are_told_apart_by_their_empty_fields() {
     // Of one kind the last field is the sum of the first two, of the other their difference.
     let of = |row: u64| (500 + noise(row) % 300, noise(row + 9000) % 20);

@@ -165,6 +165,7 @@ fn leading_number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
 /// The patterns that `sample` may be written in, those of most digits first; where several have the same digits, together.
 fn patterns(sample: &[u8]) -> Vec<Vec<String>> {
     let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
+    let sample = &sample[..sample.len().min(TEXT_MAX)];
     let runs: Vec<&[u8]> = sample.chunk_by(|left, right| kind(left) == kind(right)).collect();
     if !sample.is_ascii() {
         return Vec::new();

@@ -78,6 +78,36 @@ fn a_time_is_expected_by_the_clock() {
 }
 
 #[test]
+fn a_clock_is_expected_across_the_hour() {
+    // 7:58 is expected, and late by up to four minutes: 7:58 to 8:02.
+    let missed: Vec<i64> = (0..600).map(|step| step % 5).collect();
+    let odds_after = |written: &[u8], bytes: &[u8]| odds_of(Format::Clock, written, 7 * 60 + 58, &missed, bytes);
+    let first = odds_after(b"", b"781");
+    assert!(first[0] > -500 && first[1] > 0 && first[2] < -1500, "{first:?}");
+    let after_eight = odds_after(b"80", b"0126");
+    assert!(after_eight[..3].iter().all(|&odds| odds > -500) && after_eight[3] < -1500, "{after_eight:?}");
+    let no_such_minute = odds_after(b"7", b"56");
+    assert!(no_such_minute[0] > 1000 && no_such_minute[1] < -1000, "{no_such_minute:?}");
+}
+
+#[test]
+fn zeros_fill_a_number_up_or_are_left_out() {
+    let filled = || Format::Number { whole: 6, least: 0, most: 0 };
+    let missed = [0, 1, 1, 1, 2].repeat(100);
+    for (written, next, other) in
+        [(&b""[..], b'0', b'1'), (b"000", b'1', b','), (b"00012", b'4', b'9'), (b"000124", b',', b'0')]
+    {
+        let odds = odds_of(filled(), written, 123, &missed, &[next, other]);
+        assert!(odds[0] > -500 && odds[1] < -1000, "{}: {odds:?}", written.escape_ascii());
+    }
+    let bare = || Format::Number { whole: 0, least: 0, most: 2 };
+    let odds = odds_of(bare(), b"", 50, &missed, b".05");
+    assert!(odds[0] > 1000 && odds[1] < -1000 && odds[2] < -1000, "{odds:?}");
+    let odds = odds_of(bare(), b".", 50, &missed, b"54");
+    assert!(odds[0] > 500 && odds[1] < -500, "{odds:?}");
+}
+
+#[test]
 fn the_bits_of_a_byte_have_the_odds_of_the_byte() {
     let format = Format::Number { whole: 1, least: 0, most: 2 };
     let column = Column { format, ..Column::default() };
