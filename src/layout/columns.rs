@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::times::{clock_minutes, clock_number, parse_time, render_time};
+use super::times::{TIME_MOST, clock_minutes, clock_number, parse_time, render_time};
 
 /// One column of delimited text. An empty one knows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ const DECIMALS: usize = 9;
 const WHOLE: usize = 12;
 
 /// Longest rendered value.
-pub const TEXT_MAX: usize = 24;
+pub const TEXT_MAX: usize = TIME_MOST;
 
 /// The highest `bits` bits of a number's size and its sign: numbers of one result differ by at most 1/2^(`bits` − 1).
 #[inline(always)]

@@ -3,8 +3,6 @@
 //! A *pattern* says how: `YYYY`, `MM`, `DD`, `hh`, `mm` and `ss` stand for their digits, a single `M`, `D` or `h` for a number without
 //! leading zeros, `MMM` for the month's English name in three letters, everything else for itself.
 
-use super::columns::TEXT_MAX;
-
 /// The letters of year, month, day, hour, minute and second.
 const LETTERS: &[u8; 6] = b"YMDhms";
 /// What `MMM` stands for.
@@ -19,6 +17,8 @@ const HOUR: usize = 3;
 const UNITS: [i64; 3] = [3600, 60, 1];
 const DAY: i64 = 86400;
 
+/// Longest time that is known as one.
+pub const TIME_MOST: usize = 24;
 /// Values of a column, one in ten of which may be written otherwise.
 const SOUND: [usize; 2] = [9, 10];
 /// Different hours and minutes that a column of four digits must have to be one of times.
@@ -43,7 +43,7 @@ pub fn parse_time(text: &[u8], pattern: &[u8]) -> Option<i64> {
 }
 
 /// Writes the time of `value` seconds as `pattern` says, and returns its length; 0 if there is no room for it.
-pub fn render_time(value: i64, pattern: &[u8], text: &mut [u8; TEXT_MAX]) -> usize {
+pub fn render_time(value: i64, pattern: &[u8], text: &mut [u8; TIME_MOST]) -> usize {
     let (year, month, day) = date(value.div_euclid(DAY));
     let seconds = value.rem_euclid(DAY);
     let numbers = [year.rem_euclid(10_000), month, day, seconds / 3600, seconds / 60 % 60, seconds % 60];
@@ -165,7 +165,7 @@ fn leading_number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
 /// The patterns that `sample` may be written in, those of most digits first; where several have the same digits, together.
 fn patterns(sample: &[u8]) -> Vec<Vec<String>> {
     let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
-    let sample = &sample[..sample.len().min(TEXT_MAX)];
+    let sample = &sample[..sample.len().min(TIME_MOST)];
     let runs: Vec<&[u8]> = sample.chunk_by(|left, right| kind(left) == kind(right)).collect();
     if !sample.is_ascii() {
         return Vec::new();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     fn rendered(value: i64, pattern: &str) -> String {
-        let mut text = [0; TEXT_MAX];
+        let mut text = [0; TIME_MOST];
         let length = render_time(value, pattern.as_bytes(), &mut text);
         String::from_utf8_lossy(&text[..length]).into_owned()
     }
@@ -334,7 +334,7 @@ mod tests {
             "MMMMMM-MMM",
         ] {
             let length = rendered(63_000_000_000, pattern).len();
-            assert!(length <= TEXT_MAX, "{pattern}");
+            assert!(length <= TIME_MOST, "{pattern}");
             parse_time(b"2015-01-02 03:04:05", pattern.as_bytes());
             (0..50).for_each(|place| _ = clock_unit(pattern.as_bytes(), place));
         }

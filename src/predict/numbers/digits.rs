@@ -1,6 +1,6 @@
 //! From the part of a number that is written to the values that it may still have.
 
-use crate::layout::{Format, clock_minutes, clock_start, clock_unit, is_digit, parse_time};
+use crate::layout::{Format, TIME_MOST, clock_minutes, clock_start, clock_unit, is_digit, parse_time};
 
 /// What may come next in a number: a minus, a point, a digit, or its end.
 pub const SYMBOLS: usize = 13;
@@ -11,8 +11,6 @@ pub const END: usize = 12;
 
 /// Most digits that are followed.
 const DIGITS_MOST: u32 = 15;
-/// Longest time that is followed.
-const TIME_MOST: usize = 24;
 /// Seconds of a day.
 const DAY: i64 = 86400;
 /// The number so far.
