@@ -129,7 +129,7 @@ fn a_delay_is_one_clock_less_another() {
 fn numbers_are_found_however_they_are_written() {
     let row = |row: u64| {
         let (small, large) = (noise(row) % 1000, 1_000_000 + noise(row + 5000) % 9_000_000);
-        format!("INV-{row:06},.{small:03},{large},${small}.5,{:.1}\n", small as f64 / 10.)
+        format!("INV-{row:06},.{small:03},{large},${small}.5,{}.{}\n", small / 10, small % 10)
     };
     let text: String = (0..500).map(row).collect();
     let columns = &schemas(text.as_bytes())[0].columns;
