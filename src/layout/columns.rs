@@ -72,7 +72,7 @@ pub enum Format {
     },
     /// A date, a time of day or both. The value counts seconds.
     Time {
-        /// How it is written: [`super::times`].
+        /// How it is written: letters for digits, as `YYYY-MM-DD hh:mm:ss`.
         pattern: String,
     },
     /// A time of day as a number, hours times 100 and minutes. The value counts minutes.
