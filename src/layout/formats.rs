@@ -2,9 +2,9 @@
 
 use super::columns::{Column, Format, parse_number};
 use super::survey::ROWS_LEAST;
-use super::times::{are_times, clock_minutes, pattern_of};
+use super::times::{are_times, clock_minutes, nearly_all, pattern_of};
 
-/// The column that nine in ten of `texts` belong to, if there are enough of them; else one of which nothing is known.
+/// The column that nearly all of `texts` belong to, if there are enough of them; else one of which nothing is known.
 pub fn column_of(texts: &[&[u8]]) -> Column {
     let Some(&like) = texts.get(texts.len() / 2).filter(|_| texts.len() >= ROWS_LEAST) else {
         return Column::default();
@@ -15,7 +15,7 @@ pub fn column_of(texts: &[&[u8]]) -> Column {
     let number = || {
         let (least, most) = decimals(&values, texts.len())?;
         let number = Format::Number { whole: whole(&values), least, most };
-        Some(if are_clocks(&values) { Format::Clock } else { number })
+        Some(if most == 0 && are_clocks(&values) { Format::Clock } else { number })
     };
     match time().or_else(number) {
         Some(format) => Column { format, lead: lead.len() as u8, ..Column::default() },
@@ -34,14 +34,14 @@ fn lead<'a>(like: &'a [u8], texts: &[&[u8]]) -> &'a [u8] {
     };
     let start = (0..like.len()).find(|&place| is_start(place)).unwrap_or(like.len()).min(255);
     let (whole, counted) = (&like[..start], |lead: &[u8]| texts.iter().filter(|text| text.starts_with(lead)).count());
-    if start < like.len() && counted(whole) * 10 >= texts.len() * 9 {
+    if start < like.len() && nearly_all(counted(whole), texts.len()) {
         return whole;
     }
     let before = whole.iter().rposition(|byte| b":\"'(= ".contains(byte)).map_or(0, |place| place + 1);
     &like[..before]
 }
 
-/// Fewest (by all but one value in fifty) and most decimals, if nine in ten of `all` values are numbers.
+/// Fewest (by all but one value in fifty) and most decimals, if nearly `all` values are numbers.
 fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
     let mut histogram = [0usize; 10];
     for value in values {
@@ -50,7 +50,7 @@ fn decimals(values: &[&[u8]], all: usize) -> Option<(u8, u8)> {
         histogram[decimals] += usize::from(parse_number(value, decimals).is_some());
     }
     let numbers: usize = histogram.iter().sum();
-    if numbers * 10 < all * 9 {
+    if !nearly_all(numbers, all) {
         return None;
     }
     let mut below = 0;
@@ -78,9 +78,25 @@ fn whole(values: &[&[u8]]) -> u8 {
     if is_filled { longest.min(255) as u8 } else { 1 }
 }
 
-/// Whether numbers are times of day, hours times 100 and minutes.
+/// Whether whole numbers are times of day, hours times 100 and minutes.
 fn are_clocks(values: &[&[u8]]) -> bool {
     let minutes: Vec<Option<i64>> =
         values.iter().filter_map(|value| parse_number(value, 0)).map(clock_minutes).collect();
     minutes.iter().all(Option::is_some) && are_times(minutes.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_without_decimals_now_and_then_makes_no_clock() {
+        let written = |cents: usize| match cents % 7 {
+            0 => format!("{}", cents * 103 % 24 * 100 + cents % 60),
+            _ => format!("{}.{:02}", cents * 17 % 3000, cents % 99 + 1),
+        };
+        let prices: Vec<String> = (0..2000).map(written).collect();
+        let column = column_of(&prices.iter().map(String::as_bytes).collect::<Vec<_>>());
+        assert_eq!(column.format, Format::Number { whole: 1, least: 0, most: 2 });
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) use corrections::Correction;
 pub(crate) use rows::Rows;
 pub use schemas::{Mark, Schema};
 pub(crate) use schemas::{Shape, follow};
-pub(crate) use times::{TIME_MOST, clock_minutes, clock_start, clock_unit, is_digit, parse_time};
+pub(crate) use times::{DAY, TIME_MOST, clock_start, clock_unit, is_digit, minutes_up_to, parse_time};
 
 /// Bytes of a file on which its layout is detected.
 pub const SAMPLE: usize = 16 << 20;

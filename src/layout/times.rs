@@ -15,12 +15,11 @@ const MONTH: usize = 1;
 const HOUR: usize = 3;
 /// Seconds that an hour, a minute and a second have.
 const UNITS: [i64; 3] = [3600, 60, 1];
-const DAY: i64 = 86400;
+/// The same of a day.
+pub const DAY: i64 = 86400;
 
 /// Longest time that is known as one.
 pub const TIME_MOST: usize = 24;
-/// Values of a column, one in ten of which may be written otherwise.
-const SOUND: [usize; 2] = [9, 10];
 /// Different hours and minutes that a column of four digits must have to be one of times.
 const HOURS_LEAST: usize = 4;
 const MINUTES_LEAST: usize = 10;
@@ -96,21 +95,31 @@ fn run_at(pattern: &[u8], place: usize) -> Option<(&[u8], usize)> {
     Some((&pattern[place - before..place + after], before))
 }
 
-/// The pattern that nine in ten of `values` are written in, all of a column's being `all`; `like` is one of them.
+/// The pattern that nearly all of `values` are written in, all of a column's being `all`; `like` is one of them.
 pub fn pattern_of(like: &[u8], values: &[&[u8]], all: usize) -> Option<String> {
-    let parsed = |pattern: &String| values.iter().filter_map(|value| parse_time(value, pattern.as_bytes())).count();
+    let seconds = |pattern: &str| values.iter().filter_map(|value| parse_time(value, pattern.as_bytes())).collect();
     patterns(like).into_iter().find_map(|candidates| {
-        let counted = candidates.into_iter().rev().map(|pattern| (parsed(&pattern), pattern));
-        let (count, pattern) = counted.max_by_key(|(count, _)| *count)?;
-        let seconds = || values.iter().filter_map(|value| parse_time(value, pattern.as_bytes()));
-        let is_time = pattern != "hhmm" || are_times(seconds().map(|seconds| seconds / 60));
-        (count * SOUND[1] >= all * SOUND[0] && is_time).then_some(pattern)
+        // Of equals the last is taken, and the likeliest stands first.
+        let parsed = candidates.into_iter().rev().map(|pattern| (seconds(&pattern), pattern));
+        let (seconds, pattern) = parsed.max_by_key(|(seconds, _): &(Vec<i64>, String)| seconds.len())?;
+        let is_time = pattern != "hhmm" || are_times(seconds.iter().map(|seconds| seconds / 60));
+        (nearly_all(seconds.len(), all) && is_time).then_some(pattern)
     })
+}
+
+/// Whether `count` of a column's values are enough to take `all` for alike: nine in ten.
+pub fn nearly_all(count: usize, all: usize) -> bool {
+    count * 10 >= all * 9
 }
 
 /// Minutes since midnight of a time of day that is written as a number, hours times 100 and minutes.
 pub fn clock_minutes(number: i64) -> Option<i64> {
-    ((0..=2400).contains(&number) && number % 100 < 60).then_some(number / 100 * 60 + number % 100)
+    ((0..=2400).contains(&number) && number % 100 < 60).then(|| minutes_up_to(number))
+}
+
+/// The minutes of the first time of day that is not before `number`, which need not be one.
+pub fn minutes_up_to(number: i64) -> i64 {
+    number.div_euclid(100) * 60 + number.rem_euclid(100).min(60)
 }
 
 /// The number for so many minutes, which wrap around at midnight.
@@ -164,12 +173,12 @@ fn leading_number(text: &[u8], digits: usize) -> Option<(i64, &[u8])> {
 
 /// The patterns that `sample` may be written in, those of most digits first; where several have the same digits, together.
 fn patterns(sample: &[u8]) -> Vec<Vec<String>> {
-    let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
     let sample = &sample[..sample.len().min(TIME_MOST)];
-    let runs: Vec<&[u8]> = sample.chunk_by(|left, right| kind(left) == kind(right)).collect();
     if !sample.is_ascii() {
         return Vec::new();
     }
+    let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
+    let runs: Vec<&[u8]> = sample.chunk_by(|left, right| kind(left) == kind(right)).collect();
     let mut found = Vec::new();
     // A part comes first, and then others in turns with what parts them.
     for parts in (1..=runs.len().div_ceil(2)).rev() {

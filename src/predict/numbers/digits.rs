@@ -1,6 +1,6 @@
 //! From the part of a number that is written to the values that it may still have.
 
-use crate::layout::{Format, TIME_MOST, clock_minutes, clock_start, clock_unit, is_digit, parse_time};
+use crate::layout::{DAY, Format, TIME_MOST, clock_start, clock_unit, is_digit, minutes_up_to, parse_time};
 
 /// What may come next in a number: a minus, a point, a digit, or its end.
 pub const SYMBOLS: usize = 13;
@@ -11,8 +11,7 @@ pub const END: usize = 12;
 
 /// Most digits that are followed.
 const DIGITS_MOST: u32 = 15;
-/// Seconds of a day.
-const DAY: i64 = 86400;
+
 /// The number so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Digits {
@@ -109,7 +108,7 @@ impl Digits {
                 let [least, most] = [least, most].map(|&decimals| decimals.min(9).into());
                 Some(self.number_weights((*whole).into(), least, most, longest, below))
             }
-            Format::Clock => Some(self.number_weights(1, 0, 0, longest, |number| below(clock_value(number)))),
+            Format::Clock => Some(self.number_weights(1, 0, 0, longest, |number| below(minutes_up_to(number)))),
             Format::Time { pattern } => self.time_weights(pattern.as_bytes(), below),
         }
     }
@@ -192,9 +191,4 @@ impl Digits {
         }
         Some(weights)
     }
-}
-
-/// The minutes of the first time of day that is not before `number`, hours times 100 and minutes.
-fn clock_value(number: i64) -> i64 {
-    clock_minutes(number).unwrap_or_else(|| number.div_euclid(100) * 60 + number.rem_euclid(100).min(60))
 }
