@@ -37,10 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let size = net::encode(&weights).len();
     let middle = bytes.len().min(MIDDLE);
     println!(
-        "{file}: {} parameters, {:.0} bytes/s; the middle {middle} bytes: {:.4} bits per byte in floats, {:.4} in integers; weights {size} bytes ({:.2} bits each)",
+        "{file}: {} parameters, {:.0} bytes/s; {:.4} bits per byte of a sample with rounded weights, {:.4} of the middle {middle} bytes in integers; weights {size} bytes ({:.2} bits each)",
         shape.parameters(),
         seen as f64 / seconds,
-        training.bits_per_byte_of_middle(middle),
+        training.bits_per_byte()?,
         bits_per_byte_of_middle(&Network::new(&weights, Instructions::choose()?), &bytes, &layout, middle),
         8.0 * size as f64 / shape.parameters() as f64,
     );

@@ -18,6 +18,8 @@ const LOGIT_UNIT: f32 = 1024.0 * std::f32::consts::LOG2_E;
 const BIAS_GRAIN: f32 = 8.0;
 /// Largest factor of a matrix' row, in 2⁻¹⁵.
 const LARGEST_MULTIPLIER: f32 = 32767.0;
+/// The largest step between weights of logits that a factor expresses.
+const LARGEST_OUTPUT_STEP: f32 = LARGEST_MULTIPLIER / 32768.0 * NORM_UNIT / LOGIT_UNIT;
 /// How much larger than met on the sample the residual stream may become before it saturates.
 const RESIDUAL_HEADROOM: f32 = 4.0;
 /// The same for the 16-bit sums of a product.
@@ -164,11 +166,13 @@ impl Rounding<'_> {
 
     /// Tensors one above the other as one matrix, from inputs in unit `input` to outputs in the unit of their tensor.
     fn matrix(&self, tensors: &[usize], ranges: &[&Vec<f32>], input: f32, outputs: &[f32]) -> Matrix {
-        let columns = self.parameters.tensors[tensors[0]].columns;
+        let Tensor { columns, kind, .. } = self.parameters.tensors[tensors[0]];
         let steps: Vec<Vec<f32>> = tensors.iter().map(|&tensor| self.steps(tensor)).collect();
+        let fine = |step: f32| step / split(kind, step);
         let rows = steps.iter().zip(ranges).flat_map(|(steps, range)| steps.iter().zip(range.iter()));
-        let mut shift = sum_shift(rows.map(|(step, largest)| largest * input / step));
-        let factor = |step: f32, output: f32, shift: u8| step * output / input * f32::from(shift).exp2() * 32768.0;
+        let mut shift = sum_shift(rows.map(|(step, largest)| largest * input / fine(*step)));
+        let factor =
+            |step: f32, output: f32, shift: u8| fine(step) * output / input * f32::from(shift).exp2() * 32768.0;
         let largest =
             steps.iter().zip(outputs).flat_map(|(steps, &output)| steps.iter().map(move |&step| (step, output)));
         let largest = largest.map(|(step, output)| factor(step, output, 0)).fold(0.0, f32::max);
@@ -177,15 +181,11 @@ impl Rounding<'_> {
         }
         let mut matrix = Matrix { rows: 0, columns, weights: Vec::new(), multipliers: Vec::new(), shift };
         for ((&tensor, steps), &output) in tensors.iter().zip(&steps).zip(outputs) {
-            let kind = self.parameters.tensors[tensor].kind;
             for (row, &step) in self.parameters.slice(self.values, tensor).chunks(columns).zip(steps) {
                 matrix.rows += 1;
-                // Coarse steps that no factor expresses become several finer ones.
-                let split = (factor(step, output, shift) / LARGEST_MULTIPLIER).ceil().max(1.0);
-                let split = split.min((WEIGHT_LIMIT / largest_level(kind, row, step)).floor().max(1.0));
+                let split = split(kind, step);
                 matrix.weights.extend(row.iter().map(|&value| (level(kind, value, step) * split) as i8));
-                let multiplier = factor(step, output, shift) / split;
-                matrix.multipliers.push(multiplier.round().min(LARGEST_MULTIPLIER) as i16);
+                matrix.multipliers.push(factor(step, output, shift).round().min(LARGEST_MULTIPLIER) as i16);
             }
         }
         matrix
@@ -217,14 +217,16 @@ fn step(kind: Kind, row: &[f32], coarseness: f32) -> f32 {
     (largest / WEIGHT_LIMIT).max(coarseness * root_mean_square).max(1e-9)
 }
 
-/// How many steps a value is nearest to.
+/// How many steps a value is nearest to, among those that integer weights can express.
 fn level(kind: Kind, value: f32, step: f32) -> f32 {
     let level = (value / step).round();
-    if kind == Kind::Bias { level } else { level.clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT) }
+    let limit = (WEIGHT_LIMIT / split(kind, step)).floor();
+    if kind == Kind::Bias { level } else { level.clamp(-limit, limit) }
 }
 
-fn largest_level(kind: Kind, row: &[f32], step: f32) -> f32 {
-    row.iter().fold(1.0f32, |largest, &value| largest.max(level(kind, value, step).abs()))
+/// How many finer steps one becomes: those of logits are mostly so coarse that no factor expresses them.
+fn split(kind: Kind, step: f32) -> f32 {
+    if kind == Kind::Output { (step / LARGEST_OUTPUT_STEP).ceil().clamp(1.0, WEIGHT_LIMIT) } else { 1.0 }
 }
 
 /// The least shift that brings 32-bit sums of these sizes to 16 bits.
@@ -250,11 +252,13 @@ mod tests {
     fn integers_stand_for_the_rounded_values() {
         let shape = shape(32, 2, 2, 16);
         let parameters = Parameters::new(&shape);
-        let values = parameters.initial(&mut Random::new(4));
+        let mut values = parameters.initial(&mut Random::new(4));
+        // As large as they become where some bytes follow with certainty.
+        values[parameters.tensors[parameters.output].range.clone()].iter_mut().for_each(|value| *value *= 40.0);
         let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
-        let weights = quantise(&values, &shape, &corpus, 0.15).unwrap();
+        let weights = quantise(&values, &shape, &corpus, 0.4).unwrap();
         let mut rounded = values.clone();
-        round_parameters(&parameters, &values, &mut rounded, 0.15);
+        round_parameters(&parameters, &values, &mut rounded, 0.4);
         let check = |matrix: &Matrix, tensor: usize, input: f32, output: f32| {
             let tensor = &parameters.tensors[tensor];
             for (i, &expected) in rounded[tensor.range.clone()].iter().enumerate() {

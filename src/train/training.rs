@@ -9,7 +9,6 @@ use super::batch::Corpus;
 use super::checkpoint::{self, State};
 use super::cpu::{CpuEngine, Simd};
 use super::ending::{Landing, Watch};
-use super::forward::Forward;
 use super::model::Model;
 use super::optimiser::{Optimiser, Rates};
 use super::parameters::Parameters;
@@ -181,13 +180,6 @@ impl Training {
         quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, self.recipe.coarseness);
         let sample = self.corpus.spread(EVALUATION[0], EVALUATION[1] * usize::from(self.shape.window));
         Ok(self.engine.loss(&self.rounded, &sample)? * std::f64::consts::LOG2_E)
-    }
-
-    /// What the network needs, before any rounding, for the `length` bytes in the middle of a file that is not longer
-    /// than what training draws from.
-    pub fn bits_per_byte_of_middle(&self, length: usize) -> f64 {
-        let mut forward = Forward::new(&self.shape, &self.parameters, &self.values);
-        forward.loss(&self.corpus.spread(1, length)) * std::f64::consts::LOG2_E
     }
 
     /// The network in integers.
