@@ -200,15 +200,22 @@ fn the_cpu_engine_agrees_with_the_model() {
         let mut expected = vec![0.0; parameters.len()];
         let expected_loss = Model::new(&shape, CandleDevice::Cpu).gradient(&values, &batch, &mut expected).unwrap();
         for simd in Simd::available() {
+            let of_loss = if simd.multiplies_pairs() { 2e-3 } else { 1e-5 };
             let mut engine = CpuEngine::new(&shape, threads, simd);
             let mut gradient = vec![0.0; parameters.len()];
             // Twice: nothing of one step may be left in the next.
             for _ in 0..2 {
                 let loss = engine.gradient(&values, &batch, &mut gradient).unwrap();
-                assert!((loss - expected_loss).abs() < 1e-5 * expected_loss, "{simd:?}: {loss} for {expected_loss}");
+                assert!((loss - expected_loss).abs() < of_loss * expected_loss, "{simd:?}: {loss} for {expected_loss}");
             }
             for tensor in &parameters.tensors {
                 let (got, expected) = (&gradient[tensor.range.clone()], &expected[tensor.range.clone()]);
+                if simd.multiplies_pairs() {
+                    // Eight bits are left of a factor, and single hidden units may be at rest where they were not.
+                    let error = distance(got, expected) / distance(expected, &vec![0.0; expected.len()]);
+                    assert!(error < 0.05, "{simd:?} {}: off by {error}", tensor.name);
+                    continue;
+                }
                 let largest = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
                 for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
                     let tolerance = 1e-4 * largest + 1e-4 * expected.abs();
@@ -217,6 +224,10 @@ fn the_cpu_engine_agrees_with_the_model() {
             }
         }
     }
+}
+
+fn distance(left: &[f32], right: &[f32]) -> f32 {
+    left.iter().zip(right).map(|(left, right)| (left - right).powi(2)).sum::<f32>().sqrt()
 }
 
 /// The integer network that the archive carries, stepped as the decoder steps it, against the floats it came from.

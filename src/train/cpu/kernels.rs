@@ -4,13 +4,16 @@
 //! the kernels reach.
 
 use super::super::{NORM_EPSILON, NORM_LIMIT};
-use super::lanes::{Lanes, Portable};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::PairsOfAvx512;
+use super::lanes::{Factors, Lanes, Portable};
+use super::pairs::Pair;
 
 /// A matrix to read in flat memory: element (i, j) is `values[i·rows + j·columns]`.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct View<'a, T = f32> {
     /// From element (0, 0) on.
-    pub values: &'a [f32],
+    pub values: &'a [T],
     /// From row to row, in elements.
     pub rows: usize,
     /// From column to column, in elements.
@@ -19,9 +22,9 @@ pub struct View<'a> {
 
 /// A matrix to read whose rows lie together, `apart` elements from one to the next.
 #[derive(Clone, Copy)]
-pub struct Rows<'a> {
+pub struct Rows<'a, T = f32> {
     /// From element (0, 0) on.
-    pub values: &'a [f32],
+    pub values: &'a [T],
     /// From row to row.
     pub apart: usize,
 }
@@ -53,6 +56,10 @@ pub enum Simd {
     /// AVX-512F. Only made where the processor has it.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// The same, and products with weights from factors rounded to bfloat16, two at a time. Only made where the processor has
+    /// the instructions.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
 }
 
 impl Simd {
@@ -71,6 +78,9 @@ impl Simd {
             }
             if is_x86_feature_detected!("avx512f") {
                 found.push(Self::Avx512);
+                if is_x86_feature_detected!("avx512bf16") {
+                    found.push(Self::Avx512Bf16);
+                }
             }
         }
         found
@@ -101,7 +111,7 @@ macro_rules! dispatch {
                             unsafe { run($($argument),*) }
                         }
                         #[cfg(target_arch = "x86_64")]
-                        Self::Avx512 => {
+                        Self::Avx512 | Self::Avx512Bf16 => {
                             #[allow(clippy::too_many_arguments)]
                             #[target_feature(enable = "avx512f")]
                             unsafe fn run($($argument: $kind),*) {
@@ -139,22 +149,68 @@ dispatch! {
 }
 
 impl Simd {
+    /// Whether products with weights are of pairs, as [`Simd::product_of_pairs`] takes them.
+    pub fn multiplies_pairs(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 => true,
+            _ => false,
+        }
+    }
+
     /// `c = a·b`, or `c += a·b` with `keep`, for `a` of `m × k`, `b` of `k × n` and `c` of `m × n`, where `n` is a
     /// multiple of 16.
     #[inline]
     pub fn product(self, a: View<'_>, b: Rows<'_>, c: RowsMut<'_>, [m, k, n]: [usize; 3], keep: bool) {
-        if m == 0 || k == 0 || n == 0 {
-            return;
+        if fits(&a, &b, &c, [m, k, n]) {
+            let strided = Strided { start: a.values.as_ptr(), rows: a.rows, columns: a.columns };
+            let (b, b_rows, c_rows) = (b.values.as_ptr(), b.apart, c.apart);
+            // SAFETY: all elements are inside the slices, and `c` is borrowed alone.
+            unsafe { self.raw_product(strided, b, b_rows, c.values.as_mut_ptr(), c_rows, m, k, n, keep) }
         }
-        assert!(
-            n.is_multiple_of(16)
-                && a.values.len() > (m - 1) * a.rows + (k - 1) * a.columns
-                && b.values.len() >= (k - 1) * b.apart + n
-                && c.values.len() >= (m - 1) * c.apart + n
-        );
-        let strided = Strided { start: a.values.as_ptr(), rows: a.rows, columns: a.columns };
-        // SAFETY: the assertion holds all elements inside the slices, and `c` is borrowed alone.
-        unsafe { self.raw_product(strided, b.values.as_ptr(), b.apart, c.values.as_mut_ptr(), c.apart, m, k, n, keep) }
+    }
+
+    /// The same of pairs of bfloat16, as [`Simd::pair`] makes them: `a` is `m × k` pairs of neighbours in a row, `b` is `k × n` pairs of
+    /// neighbours in a column.
+    ///
+    /// # Panics
+    /// Unless [`Simd::multiplies_pairs`].
+    #[inline]
+    pub fn product_of_pairs(
+        self,
+        a: View<'_, Pair>,
+        b: Rows<'_, Pair>,
+        c: RowsMut<'_>,
+        [m, k, n]: [usize; 3],
+        keep: bool,
+    ) {
+        assert!(self.multiplies_pairs());
+        #[cfg(target_arch = "x86_64")]
+        if fits(&a, &b, &c, [m, k, n]) {
+            let strided = Strided { start: a.values.as_ptr().cast(), rows: a.rows, columns: a.columns };
+            let (b, b_rows, c_rows) = (b.values.as_ptr().cast(), b.apart, c.apart);
+            // SAFETY: all elements are inside the slices, and `c` is borrowed alone; the value was made where the processor
+            // has the instructions.
+            unsafe { product_of_pairs(strided, b, b_rows, c.values.as_mut_ptr(), c_rows, m, k, n, keep) }
+        }
+    }
+
+    /// Rounds rows of `width` (a multiple of 16) floats, `apart` (an even number) from one to the next, to bfloat16, in pairs of
+    /// neighbours in a row, `across`, and of neighbours in a column, `down`, the last of which may have but zeros below.
+    ///
+    /// # Panics
+    /// Unless [`Simd::multiplies_pairs`].
+    pub fn pair(self, x: &[f32], across: &mut [Pair], down: &mut [Pair], [width, apart]: [usize; 2]) {
+        assert!(self.multiplies_pairs());
+        let rows = x.len() / apart;
+        assert!(width.is_multiple_of(16) && width <= apart && apart.is_multiple_of(2));
+        assert!(across.len() >= rows * apart / 2 && down.len() >= rows.div_ceil(2) * apart);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the assertions hold all rows inside the slices; the value was made where the processor has the
+        // instructions.
+        unsafe {
+            pair(x.as_ptr(), across.as_mut_ptr(), down.as_mut_ptr(), rows, width, apart)
+        }
     }
 
     /// Normalises rows of `width` (a multiple of 16) floats, `apart` from one to the next, of `x` into `n`; `scales`
@@ -226,6 +282,62 @@ impl Simd {
     }
 }
 
+/// Whether there is anything to multiply.
+///
+/// # Panics
+/// If an element is outside of its slice.
+#[inline]
+fn fits<T>(a: &View<'_, T>, b: &Rows<'_, T>, c: &RowsMut<'_>, [m, k, n]: [usize; 3]) -> bool {
+    if m == 0 || k == 0 || n == 0 {
+        return false;
+    }
+    assert!(
+        n.is_multiple_of(16)
+            && a.values.len() > (m - 1) * a.rows + (k - 1) * a.columns
+            && b.values.len() >= (k - 1) * b.apart + n
+            && c.values.len() >= (m - 1) * c.apart + n
+    );
+    true
+}
+
+/// [`product`] of pairs, which take the places of floats.
+#[cfg(target_arch = "x86_64")]
+#[allow(clippy::too_many_arguments)]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn product_of_pairs(
+    a: Strided,
+    b: *const f32,
+    b_rows: usize,
+    c: *mut f32,
+    c_rows: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+    keep: bool,
+) {
+    // SAFETY: this function is compiled with the instructions; the caller answers for the memory.
+    unsafe { product::<PairsOfAvx512>(a, b, b_rows, c, c_rows, m, k, n, keep) }
+}
+
+/// Two rows at a time; below the last of an odd number are zeros.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx512vl")]
+unsafe fn pair(x: *const f32, across: *mut Pair, down: *mut Pair, rows: usize, width: usize, apart: usize) {
+    let (zeros, mut ignored) = ([0.0f32; 16], [0; 8]);
+    for row in (0..rows).step_by(2) {
+        for i in (0..width).step_by(16) {
+            // SAFETY: reads `rows` rows of `x`, writes as many of `across` and half as many of `down`.
+            unsafe {
+                let (upper, to) = (x.add(row * apart + i), across.add((row * apart + i) / 2));
+                let has_lower = row + 1 < rows;
+                let lower = if has_lower { upper.add(apart) } else { zeros.as_ptr() };
+                let to_lower = if has_lower { to.add(apart / 2) } else { ignored.as_mut_ptr() };
+                PairsOfAvx512::pair([upper, lower], [to, to_lower], down.add(row / 2 * apart + i));
+            }
+        }
+    }
+}
+
 /// Rows of a tile of [`product`] where vectors fill one of 32 registers.
 const TALL: usize = 12;
 
@@ -237,7 +349,7 @@ const AHEAD: usize = 4;
 /// Walks the depth in parts that the cache holds.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-unsafe fn product<V: Lanes>(
+unsafe fn product<V: Factors>(
     a: Strided,
     b: *const f32,
     b_rows: usize,
@@ -263,7 +375,7 @@ unsafe fn product<V: Lanes>(
 /// Walks the result in tiles that stay in registers while the depth passes.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-unsafe fn slab<V: Lanes>(
+unsafe fn slab<V: Factors>(
     a: Strided,
     b: *const f32,
     b_rows: usize,
@@ -301,7 +413,7 @@ unsafe fn slab<V: Lanes>(
 /// All rows of `16·C` columns of the result.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-unsafe fn panel<V: Lanes, const R: usize, const C: usize>(
+unsafe fn panel<V: Factors, const R: usize, const C: usize>(
     a: Strided,
     b: *const f32,
     b_rows: usize,
@@ -334,7 +446,7 @@ unsafe fn panel<V: Lanes, const R: usize, const C: usize>(
 }
 
 #[inline(always)]
-unsafe fn tile<V: Lanes, const R: usize, const C: usize>(
+unsafe fn tile<V: Factors, const R: usize, const C: usize>(
     a: Strided,
     b: *const f32,
     b_rows: usize,

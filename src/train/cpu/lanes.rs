@@ -1,7 +1,8 @@
-//! Sixteen floats at a time: the one primitive that the kernels are written over.
+//! Sixteen floats at a time: the primitives that the kernels are written over.
 
-/// Sixteen floats. Every method is sound only where the processor has the implementing type's instructions.
-pub trait Lanes: Copy {
+/// What products of matrices take: sixteen floats, or, as factors, sixteen pairs of smaller ones. Every method is sound only
+/// where the processor has the implementing type's instructions.
+pub trait Factors: Copy {
     /// Whether 32 registers hold a whole vector each, so that larger tiles pay.
     const WIDE: bool;
 
@@ -14,17 +15,34 @@ pub trait Lanes: Copy {
     /// # Safety
     /// As the trait.
     unsafe fn splat(value: f32) -> Self;
+    /// `self·factor + addend`, the addend and the sum in floats.
+    ///
+    /// # Safety
+    /// As the trait.
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// Asks for the memory at `place` to be brought near.
+    #[inline(always)]
+    fn prefetch(place: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint, which no address makes fail; all x86-64 processors have it.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = place;
+    }
+}
+
+/// Sixteen floats.
+pub trait Lanes: Factors {
     /// # Safety
     /// As the trait.
     unsafe fn add(self, other: Self) -> Self;
     /// # Safety
     /// As the trait.
     unsafe fn mul(self, other: Self) -> Self;
-    /// `self·factor + addend`.
-    ///
-    /// # Safety
-    /// As the trait.
-    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// # Safety
     /// As the trait.
     unsafe fn max(self, other: Self) -> Self;
@@ -46,19 +64,6 @@ pub trait Lanes: Copy {
     /// # Safety
     /// As the trait.
     unsafe fn round(self) -> Self;
-
-    /// Asks for the memory at `place` to be brought near.
-    #[inline(always)]
-    fn prefetch(place: *const f32) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint, which no address makes fail; all x86-64 processors have it.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(place.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = place;
-    }
 
     /// The sum of all sixteen.
     ///
@@ -127,7 +132,7 @@ impl Portable {
     }
 }
 
-impl Lanes for Portable {
+impl Factors for Portable {
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -145,16 +150,19 @@ impl Lanes for Portable {
         Self([value; 16])
     }
     #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        self.zip(factor, |a, b| a * b).zip(addend, |a, b| a + b)
+    }
+}
+
+impl Lanes for Portable {
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         self.zip(other, |a, b| a * b)
-    }
-    #[inline(always)]
-    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-        self.zip(factor, |a, b| a * b).zip(addend, |a, b| a + b)
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
@@ -179,19 +187,19 @@ impl Lanes for Portable {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2, Avx512};
+pub use x86::{Avx2, Avx512, PairsOfAvx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Lanes;
+    use super::{Factors, Lanes};
 
     /// AVX-512F.
     #[derive(Clone, Copy)]
     pub struct Avx512(__m512);
 
-    impl Lanes for Avx512 {
+    impl Factors for Avx512 {
         const WIDE: bool = true;
 
         #[inline(always)]
@@ -210,6 +218,14 @@ mod x86 {
             Self(unsafe { _mm512_set1_ps(value) })
         }
         #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as the trait.
+            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+        }
+    }
+
+    impl Lanes for Avx512 {
+        #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
             // SAFETY: as the trait.
             Self(unsafe { _mm512_add_ps(self.0, other.0) })
@@ -218,11 +234,6 @@ mod x86 {
         unsafe fn mul(self, other: Self) -> Self {
             // SAFETY: as the trait.
             Self(unsafe { _mm512_mul_ps(self.0, other.0) })
-        }
-        #[inline(always)]
-        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-            // SAFETY: as the trait.
-            Self(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {
@@ -254,11 +265,63 @@ mod x86 {
         }
     }
 
+    /// AVX-512 with products of bfloat16: as a factor, sixteen pairs of them, the earlier in the lower half; elsewhere, sixteen
+    /// floats.
+    #[derive(Clone, Copy)]
+    pub struct PairsOfAvx512(__m512);
+
+    impl PairsOfAvx512 {
+        /// Rounds 16 floats at `upper` and 16 at `lower`, and writes the pairs of neighbours in each, eight to a row, and the
+        /// pairs of each upper float with the lower one.
+        ///
+        /// # Safety
+        /// As the trait, for what each pointer is said to point to.
+        #[inline(always)]
+        pub unsafe fn pair(rows: [*const f32; 2], across: [*mut u32; 2], down: *mut u32) {
+            // SAFETY: as the trait.
+            unsafe {
+                let half = |row| std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(row)));
+                let halves = rows.map(|row| half(row));
+                across.into_iter().zip(halves).for_each(|(to, half)| _mm256_storeu_si256(to.cast(), half));
+                let [upper, lower] = halves.map(|half| _mm512_cvtepu16_epi32(half));
+                _mm512_storeu_si512(down.cast(), _mm512_or_si512(upper, _mm512_slli_epi32::<16>(lower)));
+            }
+        }
+    }
+
+    impl Factors for PairsOfAvx512 {
+        const WIDE: bool = true;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: as the trait.
+            Self(unsafe { _mm512_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: as the trait.
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: as the trait.
+            Self(unsafe { _mm512_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as the trait; both types are 512 bits.
+            Self(unsafe {
+                let [left, right] = [self, factor].map(|pairs| std::mem::transmute::<__m512, __m512bh>(pairs.0));
+                _mm512_dpbf16_ps(addend.0, left, right)
+            })
+        }
+    }
+
     /// AVX2 with FMA: two registers.
     #[derive(Clone, Copy)]
     pub struct Avx2(__m256, __m256);
 
-    impl Lanes for Avx2 {
+    impl Factors for Avx2 {
         const WIDE: bool = false;
 
         #[inline(always)]
@@ -280,6 +343,14 @@ mod x86 {
             unsafe { Self(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
         }
         #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+            // SAFETY: as the trait.
+            unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1)) }
+        }
+    }
+
+    impl Lanes for Avx2 {
+        #[inline(always)]
         unsafe fn add(self, other: Self) -> Self {
             // SAFETY: as the trait.
             unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
@@ -288,11 +359,6 @@ mod x86 {
         unsafe fn mul(self, other: Self) -> Self {
             // SAFETY: as the trait.
             unsafe { Self(_mm256_mul_ps(self.0, other.0), _mm256_mul_ps(self.1, other.1)) }
-        }
-        #[inline(always)]
-        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
-            // SAFETY: as the trait.
-            unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1)) }
         }
         #[inline(always)]
         unsafe fn max(self, other: Self) -> Self {

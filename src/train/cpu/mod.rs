@@ -4,6 +4,7 @@
 
 mod kernels;
 mod lanes;
+mod pairs;
 mod sequence;
 
 pub use kernels::{Rows, RowsMut, Simd, View};
@@ -19,6 +20,7 @@ use crate::net::Shape;
 pub struct CpuEngine {
     parameters: Parameters,
     packed: Packed,
+    simd: Simd,
     workers: Vec<Worker>,
 }
 
@@ -34,12 +36,12 @@ impl CpuEngine {
         let parameters = Parameters::new(shape);
         let packed = Packed::new(shape);
         let workers = (0..threads.max(1)).map(|_| Worker::new(shape, parameters.clone(), simd)).collect();
-        Self { parameters, packed, workers }
+        Self { parameters, packed, simd, workers }
     }
 
     /// Every worker takes its share of the sequences; returns the mean loss.
     fn run(&mut self, values: &[f32], batch: &Batch, backward: bool) -> f64 {
-        self.packed.fill(&self.parameters, values);
+        self.packed.fill(self.simd, &self.parameters, values);
         let (packed, count) = (&self.packed, self.workers.len());
         let share = |worker: usize| batch.sequences * worker / count..batch.sequences * (worker + 1) / count;
         std::thread::scope(|scope| {

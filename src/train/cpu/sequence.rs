@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::super::batch::Batch;
 use super::super::parameters::{LayerTensors, Parameters};
+use super::pairs::Operand;
 use super::{Rows, RowsMut, Simd, View};
 use crate::net::Shape;
 
@@ -75,9 +76,9 @@ struct PackedMatrix {
     outputs: usize,
     inputs: usize,
     /// A row an input, for products with rows of inputs.
-    forward: Vec<f32>,
+    forward: Operand,
     /// A row an output, for products with gradients.
-    backward: Vec<f32>,
+    backward: Operand,
 }
 
 #[derive(Clone)]
@@ -105,58 +106,78 @@ impl Packed {
     }
 
     /// Takes over the parameters `values`.
-    pub fn fill(&mut self, parameters: &Parameters, values: &[f32]) {
+    pub fn fill(&mut self, simd: Simd, parameters: &Parameters, values: &[f32]) {
         for (packed, layer) in self.layers.iter_mut().zip(&parameters.layers) {
-            packed.projection.fill(&values[projection_range(parameters, layer)]);
-            packed.attention_output.fill(parameters.slice(values, layer.attention_output));
-            packed.up.fill(parameters.slice(values, layer.up));
-            packed.down.fill(parameters.slice(values, layer.down));
+            packed.projection.fill(simd, &values[projection_range(parameters, layer)]);
+            packed.attention_output.fill(simd, parameters.slice(values, layer.attention_output));
+            packed.up.fill(simd, parameters.slice(values, layer.up));
+            packed.down.fill(simd, parameters.slice(values, layer.down));
             let window = self.sizes.window;
             let bias = parameters.slice(values, layer.bias).chunks(window);
             for (to, from) in packed.bias.chunks_mut(window).zip(bias) {
                 to.iter_mut().zip(from.iter().rev()).for_each(|(to, from)| *to = *from);
             }
         }
-        self.output.fill(parameters.slice(values, parameters.output));
+        self.output.fill(simd, parameters.slice(values, parameters.output));
     }
 }
 
 impl PackedMatrix {
     fn new(outputs: usize, inputs: usize) -> Self {
-        let (forward, backward) = (vec![0.0; inputs * apart(outputs)], vec![0.0; outputs * apart(inputs)]);
+        let (forward, backward) = (Operand::new(inputs, apart(outputs)), Operand::new(outputs, apart(inputs)));
         Self { outputs, inputs, forward, backward }
     }
 
     /// Takes over `values`, a row an output; there may be fewer than there is room for.
-    fn fill(&mut self, values: &[f32]) {
+    fn fill(&mut self, simd: Simd, values: &[f32]) {
         let distance = apart(self.outputs);
-        let copies = self.backward.chunks_mut(apart(self.inputs));
+        let copies = self.backward.values.chunks_mut(apart(self.inputs));
         for (output, (copy, row)) in copies.zip(values.chunks(self.inputs)).enumerate() {
             copy[..self.inputs].copy_from_slice(row);
             for (input, value) in row.iter().enumerate() {
-                self.forward[input * distance + output] = *value;
+                self.forward.values[input * distance + output] = *value;
             }
         }
+        self.forward.pair(simd, [self.outputs, distance]);
+        self.backward.pair(simd, [self.inputs, apart(self.inputs)]);
     }
 
     /// `y = x·Wᵀ`, or `y += x·Wᵀ` with `keep`, for `length` rows of inputs `x`.
-    fn forward(&self, simd: Simd, x: &[f32], y: &mut [f32], length: usize, keep: bool) {
-        let a = View { values: x, rows: apart(self.inputs), columns: 1 };
-        let (b, c) = (apart(self.outputs), apart(self.outputs));
-        let (b, c) = (Rows { values: &self.forward, apart: b }, RowsMut { values: y, apart: c });
-        simd.product(a, b, c, [length, self.inputs, self.outputs], keep);
+    fn forward(&self, simd: Simd, x: &mut Operand, y: &mut [f32], length: usize, keep: bool) {
+        let (inputs, outputs) = (apart(self.inputs), apart(self.outputs));
+        let y = RowsMut { values: y, apart: outputs };
+        if simd.multiplies_pairs() {
+            x.pair(simd, [self.inputs, inputs]);
+            let a = View { values: &x.across, rows: inputs / 2, columns: 1 };
+            let b = Rows { values: &self.forward.down, apart: outputs };
+            return simd.product_of_pairs(a, b, y, [length, self.inputs / 2, self.outputs], keep);
+        }
+        let a = View { values: &x.values, rows: inputs, columns: 1 };
+        let b = Rows { values: &self.forward.values, apart: outputs };
+        simd.product(a, b, y, [length, self.inputs, self.outputs], keep);
     }
 
-    /// The gradient by the inputs, `dx = dy·W`, and `dw += dyᵀ·x`, that by the first `outputs` rows of weights.
-    fn backward(&self, simd: Simd, x: &[f32], dy: &[f32], dx: &mut [f32], dw: &mut [f32], length: usize) {
-        let outputs = dw.len() / self.inputs;
-        let a = View { values: dy, rows: 1, columns: apart(self.outputs) };
-        let inputs = Rows { values: x, apart: apart(self.inputs) };
-        simd.product(a, inputs, RowsMut { values: dw, apart: self.inputs }, [outputs, length, self.inputs], true);
-        let a = View { values: dy, rows: apart(self.outputs), columns: 1 };
-        let weights = Rows { values: &self.backward, apart: apart(self.inputs) };
-        let dx = RowsMut { values: dx, apart: apart(self.inputs) };
-        simd.product(a, weights, dx, [length, outputs, self.inputs], false);
+    /// The gradient by the inputs, `dx = dy·W`, and `dw += dyᵀ·x`, that by the first `outputs` rows of weights. `x` is as
+    /// [`Self::forward`] left it.
+    fn backward(&self, simd: Simd, x: &Operand, dy: &mut Operand, dx: &mut [f32], dw: &mut [f32], length: usize) {
+        let (inputs, outputs) = (apart(self.inputs), apart(self.outputs));
+        let used = dw.len() / self.inputs;
+        let (dw, dx) = (RowsMut { values: dw, apart: self.inputs }, RowsMut { values: dx, apart: inputs });
+        if simd.multiplies_pairs() {
+            dy.pair(simd, [self.outputs, outputs]);
+            let a = View { values: &dy.down, rows: 1, columns: outputs };
+            let b = Rows { values: &x.down, apart: inputs };
+            simd.product_of_pairs(a, b, dw, [used, length.div_ceil(2), self.inputs], true);
+            let a = View { values: &dy.across, rows: outputs / 2, columns: 1 };
+            let b = Rows { values: &self.backward.down, apart: inputs };
+            return simd.product_of_pairs(a, b, dx, [length, used.div_ceil(2), self.inputs], false);
+        }
+        let a = View { values: &dy.values, rows: 1, columns: outputs };
+        let b = Rows { values: &x.values, apart: inputs };
+        simd.product(a, b, dw, [used, length, self.inputs], true);
+        let a = View { values: &dy.values, rows: outputs, columns: 1 };
+        let b = Rows { values: &self.backward.values, apart: inputs };
+        simd.product(a, b, dx, [length, used, self.inputs], false);
     }
 }
 
@@ -171,17 +192,17 @@ struct LayerState {
     /// The residual stream before the layer, normalised, and what it was multiplied by.
     x: Vec<f32>,
     scales: Vec<f32>,
-    n: Vec<f32>,
+    n: Operand,
     /// Query, key and value of each position.
     projected: Vec<f32>,
     /// `heads × length` rows of probabilities.
     probabilities: Vec<f32>,
-    context: Vec<f32>,
+    context: Operand,
     /// The residual stream between attention and feed-forward layer, normalised, and its factor.
     middle: Vec<f32>,
     middle_scales: Vec<f32>,
-    middle_n: Vec<f32>,
-    hidden: Vec<f32>,
+    middle_n: Operand,
+    hidden: Operand,
 }
 
 /// One thread's buffers.
@@ -193,15 +214,15 @@ pub struct Worker {
     layers: Vec<LayerState>,
     x: Vec<f32>,
     scales: Vec<f32>,
-    n: Vec<f32>,
-    logits: Vec<f32>,
+    n: Operand,
+    logits: Operand,
     /// Keys or values with the window's zeros before them: as rows, and as columns.
     rows: Vec<f32>,
     columns: Vec<f32>,
-    dx: Vec<f32>,
+    dx: Operand,
     dn: Vec<f32>,
-    dhidden: Vec<f32>,
-    dprojected: Vec<f32>,
+    dhidden: Operand,
+    dprojected: Operand,
     dscores: Vec<f32>,
     dbias: Vec<f32>,
     /// The sum of the gradients of the sequences of the last run.
@@ -215,7 +236,7 @@ impl Worker {
     pub fn new(shape: &Shape, parameters: Parameters, simd: Simd) -> Self {
         let sizes = Sizes::new(shape);
         let layers = vec![LayerState::default(); shape.layers.into()];
-        let empty = Vec::new;
+        let (empty, operand) = (Vec::new, Operand::default);
         Self {
             sizes,
             simd,
@@ -223,14 +244,14 @@ impl Worker {
             layers,
             x: empty(),
             scales: empty(),
-            n: empty(),
-            logits: empty(),
+            n: operand(),
+            logits: operand(),
             rows: empty(),
             columns: empty(),
-            dx: empty(),
+            dx: operand(),
             dn: empty(),
-            dhidden: empty(),
-            dprojected: empty(),
+            dhidden: operand(),
+            dprojected: operand(),
             dscores: empty(),
             dbias: vec![0.0; sizes.heads * sizes.window],
             gradient: vec![0.0; parameters.len()],
@@ -260,23 +281,24 @@ impl Worker {
         self.length = length;
         let s = self.sizes;
         let room = |width: usize| vec![0.0; length * apart(width)];
+        let operand = |width: usize| Operand::new(length, apart(width));
         let scores = PAD + s.heads * length * s.score_row();
         let state = LayerState {
             x: room(s.width),
             scales: room(1),
-            n: room(s.width),
+            n: operand(s.width),
             projected: room(s.projected),
             probabilities: vec![0.0; scores],
-            context: room(s.width),
+            context: operand(s.width),
             middle: room(s.width),
             middle_scales: room(1),
-            middle_n: room(s.width),
-            hidden: room(s.hidden),
+            middle_n: operand(s.width),
+            hidden: operand(s.hidden),
         };
         self.layers.fill(state);
-        (self.x, self.scales, self.n, self.logits) = (room(s.width), room(1), room(s.width), room(s.logits));
-        (self.dx, self.dn, self.dhidden, self.dprojected) =
-            (room(s.width), room(s.width), room(s.hidden), room(s.projected));
+        (self.x, self.scales, self.dn) = (room(s.width), room(1), room(s.width));
+        (self.n, self.logits) = (operand(s.width), operand(s.logits));
+        (self.dx, self.dhidden, self.dprojected) = (operand(s.width), operand(s.hidden), operand(s.projected));
         self.dscores = vec![0.0; scores];
         self.rows = vec![0.0; (s.window + length + PAD) * s.head_width];
         self.columns = vec![0.0; (s.window + length + PAD) * s.head_width];
@@ -289,21 +311,21 @@ impl Worker {
         for index in 0..self.layers.len() {
             let (weights, state) = (&packed.layers[index], &mut self.layers[index]);
             state.x.copy_from_slice(&self.x);
-            simd.normalise(&state.x, &mut state.n, &mut state.scales, s.row());
-            weights.projection.forward(simd, &state.n, &mut state.projected, length, false);
+            simd.normalise(&state.x, &mut state.n.values, &mut state.scales, s.row());
+            weights.projection.forward(simd, &mut state.n, &mut state.projected, length, false);
             self.attend(index, &weights.bias);
             let state = &mut self.layers[index];
-            weights.attention_output.forward(simd, &state.context, &mut self.x, length, true);
+            weights.attention_output.forward(simd, &mut state.context, &mut self.x, length, true);
             state.middle.copy_from_slice(&self.x);
-            simd.normalise(&state.middle, &mut state.middle_n, &mut state.middle_scales, s.row());
-            weights.up.forward(simd, &state.middle_n, &mut state.hidden, length, false);
-            simd.rectify(&mut state.hidden);
-            weights.down.forward(simd, &state.hidden, &mut self.x, length, true);
+            simd.normalise(&state.middle, &mut state.middle_n.values, &mut state.middle_scales, s.row());
+            weights.up.forward(simd, &mut state.middle_n, &mut state.hidden.values, length, false);
+            simd.rectify(&mut state.hidden.values);
+            weights.down.forward(simd, &mut state.hidden, &mut self.x, length, true);
         }
-        simd.normalise(&self.x, &mut self.n, &mut self.scales, s.row());
-        packed.output.forward(simd, &self.n, &mut self.logits, length, false);
+        simd.normalise(&self.x, &mut self.n.values, &mut self.scales, s.row());
+        packed.output.forward(simd, &mut self.n, &mut self.logits.values, length, false);
         let scale = 1.0 / batch.positions() as f32;
-        for (logits, &target) in self.logits.chunks_mut(apart(s.logits)).zip(&batch.targets[first..]) {
+        for (logits, &target) in self.logits.values.chunks_mut(apart(s.logits)).zip(&batch.targets[first..]) {
             self.loss += simd.cross_entropy(&mut logits[..s.logits], s.classes, target as usize, scale);
         }
     }
@@ -343,23 +365,23 @@ impl Worker {
                 simd.attention_softmax(row, bias, scale, unseen);
             }
         }
-        let context = RowsMut { values: &mut state.context, apart: apart(s.width) };
+        let context = RowsMut { values: &mut state.context.values, apart: apart(s.width) };
         weighted_sums(simd, s, length, &state.probabilities, &self.rows, context);
     }
 
     fn backward(&mut self, packed: &Packed, batch: &Batch, first: usize) {
         let (s, simd, length) = (self.sizes, self.simd, self.length);
         let range = self.parameters.tensors[self.parameters.output].range.clone();
-        packed.output.backward(simd, &self.n, &self.logits, &mut self.dn, &mut self.gradient[range], length);
-        self.dx.fill(0.0);
-        simd.normalise_gradient(&self.x, &self.scales, &self.dn, &mut self.dx, s.row());
+        packed.output.backward(simd, &self.n, &mut self.logits, &mut self.dn, &mut self.gradient[range], length);
+        self.dx.values.fill(0.0);
+        simd.normalise_gradient(&self.x, &self.scales, &self.dn, &mut self.dx.values, s.row());
         for index in (0..self.layers.len()).rev() {
             self.feed_forward_backward(&packed.layers[index], index);
             self.attention_backward(&packed.layers[index], index);
         }
         for (&table, rows) in self.parameters.embeddings.iter().zip(&batch.inputs) {
             let gradient = &mut self.gradient[self.parameters.tensors[table].range.clone()];
-            for (dx, &row) in self.dx.chunks(apart(s.width)).zip(&rows[first..]) {
+            for (dx, &row) in self.dx.values.chunks(apart(s.width)).zip(&rows[first..]) {
                 simd.accumulate(&dx[..s.width], &mut gradient[row as usize * s.width..][..s.width]);
             }
         }
@@ -372,10 +394,10 @@ impl Worker {
         let range = |tensor: usize| self.parameters.tensors[tensor].range.clone();
         let (up, down) = (range(layer.up), range(layer.down));
         let dhidden = &mut self.dhidden;
-        weights.down.backward(simd, &state.hidden, &self.dx, dhidden, &mut self.gradient[down], length);
-        simd.rectify_gradient(&state.hidden, dhidden);
+        weights.down.backward(simd, &state.hidden, &mut self.dx, &mut dhidden.values, &mut self.gradient[down], length);
+        simd.rectify_gradient(&state.hidden.values, &mut dhidden.values);
         weights.up.backward(simd, &state.middle_n, dhidden, &mut self.dn, &mut self.gradient[up], length);
-        simd.normalise_gradient(&state.middle, &state.middle_scales, &self.dn, &mut self.dx, s.row());
+        simd.normalise_gradient(&state.middle, &state.middle_scales, &self.dn, &mut self.dx.values, s.row());
     }
 
     /// Takes `dx` from the middle of a layer to its start.
@@ -385,12 +407,12 @@ impl Worker {
         let range = self.parameters.tensors[layer.attention_output].range.clone();
         let context = &self.layers[index].context;
         // The gradient by the context.
-        weights.attention_output.backward(simd, context, &self.dx, &mut self.dn, &mut self.gradient[range], length);
+        weights.attention_output.backward(simd, context, &mut self.dx, &mut self.dn, &mut self.gradient[range], length);
         self.scores_backward(index);
         let state = &self.layers[index];
         let dw = &mut self.gradient[projection_range(&self.parameters, &layer)];
-        weights.projection.backward(simd, &state.n, &self.dprojected, &mut self.dn, dw, length);
-        simd.normalise_gradient(&state.x, &state.scales, &self.dn, &mut self.dx, s.row());
+        weights.projection.backward(simd, &state.n, &mut self.dprojected, &mut self.dn, dw, length);
+        simd.normalise_gradient(&state.x, &state.scales, &self.dn, &mut self.dx.values, s.row());
     }
 
     /// From the gradient by the context, in `dn`, those by queries, keys, values and biases.
@@ -410,13 +432,13 @@ impl Worker {
                 simd.attention_softmax_gradient(p, dp, dbias, scale);
             }
         }
-        let dquery = RowsMut { values: &mut self.dprojected, apart: apart(s.projected) };
+        let dquery = RowsMut { values: &mut self.dprojected.values, apart: apart(s.projected) };
         weighted_sums(simd, s, length, &self.dscores, &self.rows, dquery);
         let queries = Rows { values: &state.projected, apart: apart(s.projected) };
-        let dkeys = RowsMut { values: &mut self.dprojected[keys..], apart: apart(s.projected) };
+        let dkeys = RowsMut { values: &mut self.dprojected.values[keys..], apart: apart(s.projected) };
         transposed_sums(simd, s, length, &self.dscores, queries, dkeys);
         let dcontext = Rows { values: &self.dn, apart: apart(s.width) };
-        let dvalues = RowsMut { values: &mut self.dprojected[values..], apart: apart(s.projected) };
+        let dvalues = RowsMut { values: &mut self.dprojected.values[values..], apart: apart(s.projected) };
         transposed_sums(simd, s, length, &state.probabilities, dcontext, dvalues);
         let range = self.parameters.tensors[self.parameters.layers[index].bias].range.clone();
         for (to, from) in self.gradient[range].chunks_mut(s.window).zip(self.dbias.chunks(s.window)) {
