@@ -17,8 +17,8 @@ const HIGH_HOPE: u64 = 60;
 /// What each level grants, from level 1 on.
 pub const LEVELS: [Level; 9] = [
     Level { tables: tables(16, Effort::Fast), network: None, block: SHORT_BLOCK },
-    Level { tables: tables(19, Effort::Fast), network: None, block: SHORT_BLOCK },
-    Level { tables: tables(22, Effort::Fast), network: None, block: SHORT_BLOCK },
+    Level { tables: tables(18, Effort::Fast), network: None, block: SHORT_BLOCK },
+    Level { tables: tables(20, Effort::Fast), network: None, block: SHORT_BLOCK },
     Level { tables: tables(22, Effort::Quick), network: network(64, 8 << 20, HOPE), block: SHORT_BLOCK },
     Level { tables: tables(23, Effort::Normal), network: network(64, 16 << 20, HOPE), block: BLOCK },
     Level { tables: tables(23, Effort::Normal), network: network(64, 32 << 20, HOPE), block: BLOCK },

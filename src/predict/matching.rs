@@ -52,18 +52,23 @@ impl MatchTable {
         Self { places: zeroed(1 << bits, 0), shift: 64 - bits, cells: vec![Cell::new(3 << 14); LENGTHS * 8 * 2] }
     }
 
-    /// Asks the memory for what [`Self::exchange`] will want.
+    /// Asks the memory for what [`Self::find`] and [`Self::enter`] will want.
     #[inline(always)]
     pub fn prefetch(&self, key: u64) {
         prefetch(&self.places, (key >> self.shift) as usize);
     }
 
-    /// Exchanges the place where `key` was last seen (0: never) for `place`.
+    /// The place where `key` was last seen; 0: never.
     #[inline(always)]
-    pub fn exchange(&mut self, key: u64, place: usize) -> usize {
-        let check = key << 32;
-        let found = std::mem::replace(&mut self.places[(key >> self.shift) as usize], check | place as u64);
-        if (found ^ check) >> 32 == 0 { found as u32 as usize } else { 0 }
+    pub fn find(&self, key: u64) -> usize {
+        let found = self.places[(key >> self.shift) as usize];
+        if (found ^ (key << 32)) >> 32 == 0 { found as u32 as usize } else { 0 }
+    }
+
+    /// Takes note that `key` was seen at `place`. That waits for no memory, unlike a search.
+    #[inline(always)]
+    pub fn enter(&mut self, key: u64, place: usize) {
+        self.places[(key >> self.shift) as usize] = key << 32 | place as u64;
     }
 }
 

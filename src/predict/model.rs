@@ -565,8 +565,9 @@ impl Lane {
             numbers.advance(&mut self.outlook, &self.trail, byte);
         }
         for (index, key) in keys.into_iter().enumerate() {
-            let found = model.match_tables[index].exchange(key, end);
+            let table = &mut model.match_tables[index];
             self.matches[index].advance(byte, segments, block, || {
+                let found = table.find(key);
                 if found == 0 {
                     return (0, 0);
                 }
@@ -578,6 +579,7 @@ impl Lane {
                 let length = agreement(&block[..found], history);
                 (found, if length >= least { length } else { 0 })
             });
+            table.enter(key, end);
         }
     }
 }

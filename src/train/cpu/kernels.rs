@@ -193,6 +193,8 @@ impl Simd {
             // has the instructions.
             unsafe { product_of_pairs(strided, b, b_rows, c.values.as_mut_ptr(), c_rows, m, k, n, keep) }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (a, b, c, m, k, n, keep);
     }
 
     /// Rounds rows of `width` (a multiple of 16) floats, `apart` (an even number) from one to the next, to bfloat16, in pairs of
@@ -211,6 +213,8 @@ impl Simd {
         unsafe {
             pair(x.as_ptr(), across.as_mut_ptr(), down.as_mut_ptr(), rows, width, apart)
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (across, down);
     }
 
     /// Normalises rows of `width` (a multiple of 16) floats, `apart` from one to the next, of `x` into `n`; `scales`

@@ -281,7 +281,7 @@ mod x86 {
             // SAFETY: as the trait.
             unsafe {
                 let half = |row| std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(row)));
-                let halves = rows.map(|row| half(row));
+                let halves = rows.map(half);
                 across.into_iter().zip(halves).for_each(|(to, half)| _mm256_storeu_si256(to.cast(), half));
                 let [upper, lower] = halves.map(|half| _mm512_cvtepu16_epi32(half));
                 _mm512_storeu_si512(down.cast(), _mm512_or_si512(upper, _mm512_slli_epi32::<16>(lower)));
