@@ -70,6 +70,7 @@ impl Simd {
 
     /// All that this processor has, the best last.
     pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut found = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
