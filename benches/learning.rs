@@ -64,9 +64,9 @@ fn settings_of(
     }
     let mut shape = Shape {
         width: 64,
-        layers: 2,
+        layers: 3,
         heads: 4,
-        hidden: 256,
+        hidden: 128,
         window: 128,
         fields: fields.min(64),
         offsets: 32,

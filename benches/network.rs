@@ -11,9 +11,9 @@ fn shape(width: u16, heads: u8) -> Shape {
     let alphabet = (b' '..=b'~').collect();
     Shape {
         width,
-        layers: 2,
+        layers: 3,
         heads,
-        hidden: 4 * width,
+        hidden: 2 * width,
         window: 128,
         fields: 32,
         offsets: 32,

@@ -133,7 +133,7 @@ impl<'a> Job<'a> {
         let plan = Plan::new(options.level, options.network, source);
         let sample = if plan.tables.effort == Effort::Fast { layout::SAMPLE / 4 } else { layout::SAMPLE };
         let layout = Layout::detect_on(source, sample, options.resources.threads);
-        let plan = plan.with_lanes_for(&layout);
+        let plan = plan.for_layout(&layout);
         let plan = plan.with_blocks_of(options.block, source.len() as u64);
         let job = Self {
             source,

@@ -248,17 +248,23 @@ mod tests {
         f32::from(matrix.weights[row * matrix.columns + column]) * factor * input / output
     }
 
+    /// Fine steps and fresh weights, and coarse ones with logits as large as they become where some bytes follow with certainty.
     #[test]
     fn integers_stand_for_the_rounded_values() {
+        for (coarseness, growth) in [(0.15, 1.0), (0.4, 40.0)] {
+            check_integers(coarseness, growth);
+        }
+    }
+
+    fn check_integers(coarseness: f32, growth: f32) {
         let shape = shape(32, 2, 2, 16);
         let parameters = Parameters::new(&shape);
         let mut values = parameters.initial(&mut Random::new(4));
-        // As large as they become where some bytes follow with certainty.
-        values[parameters.tensors[parameters.output].range.clone()].iter_mut().for_each(|value| *value *= 40.0);
+        values[parameters.tensors[parameters.output].range.clone()].iter_mut().for_each(|value| *value *= growth);
         let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
-        let weights = quantise(&values, &shape, &corpus, 0.4).unwrap();
+        let weights = quantise(&values, &shape, &corpus, coarseness).unwrap();
         let mut rounded = values.clone();
-        round_parameters(&parameters, &values, &mut rounded, 0.4);
+        round_parameters(&parameters, &values, &mut rounded, coarseness);
         let check = |matrix: &Matrix, tensor: usize, input: f32, output: f32| {
             let tensor = &parameters.tensors[tensor];
             for (i, &expected) in rounded[tensor.range.clone()].iter().enumerate() {
