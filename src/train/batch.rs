@@ -86,6 +86,11 @@ impl Corpus {
         self.targets.len()
     }
 
+    /// About the bytes that a network predicts of a file of `length` bytes, of which this is all or a part.
+    pub fn predicted_of(&self, length: usize) -> f64 {
+        self.len() as f64 * (length as f64 / CORPUS_BYTES as f64).max(1.0)
+    }
+
     /// `sequences` sequences of `length` consecutive positions at random places.
     pub fn draw(&self, random: &mut Random, sequences: usize, length: usize) -> Batch {
         let mut batch = Batch::new(sequences, length.min(self.longest_piece()));

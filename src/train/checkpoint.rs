@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::options::UNFINISHED;
 
-const MAGIC: [u8; 8] = *b"nncztrn1";
+const MAGIC: [u8; 8] = *b"nncztrn2";
 
 /// Everything that changes while a network trains.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +30,8 @@ pub struct State {
     pub first: Vec<f32>,
     /// The optimiser's second moments.
     pub second: Vec<f32>,
+    /// The mean squared gradients of tensors.
+    pub squares: Vec<f32>,
 }
 
 /// Writes `state` of the run named by `identity` to a new file and puts it in the place of `path` when it is whole.
@@ -51,21 +53,23 @@ pub fn save(path: &Path, identity: &str, state: &State) -> Result<()> {
     Ok(())
 }
 
-/// The state that [`save`] wrote for the run named by `identity`, with `parameters` parameters; nothing if the file is
-/// that of another run or damaged.
+/// The state that [`save`] wrote for the run named by `identity`, with `parameters` parameters in `tensors` tensors; nothing if the file
+/// is that of another run or damaged.
 ///
 /// # Errors
 /// Whatever reading fails with, unless the file does not exist.
-pub fn load(path: &Path, identity: &str, parameters: usize) -> Result<Option<State>> {
+pub fn load(path: &Path, identity: &str, parameters: usize, tensors: usize) -> Result<Option<State>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let longest = encode(identity, &State::default()).len() + MAGIC.len() + 4 + 12 * parameters;
+    let longest = encode(identity, &State::default()).len() + MAGIC.len() + 4 + 12 * parameters + 4 * tensors;
     let mut content = Vec::new();
     file.take(longest as u64 + 1).read_to_end(&mut content)?;
-    Ok(decode(&content, identity)
-        .filter(|state| [&state.values, &state.first, &state.second].iter().all(|vector| vector.len() == parameters)))
+    Ok(decode(&content, identity).filter(|state| {
+        let lengths = vectors(state).map(Vec::len);
+        lengths == [parameters, parameters, parameters, tensors]
+    }))
 }
 
 fn encode(identity: &str, state: &State) -> Vec<u8> {
@@ -76,11 +80,15 @@ fn encode(identity: &str, state: &State) -> Vec<u8> {
     content.extend((state.elapsed.as_nanos() as u64).to_le_bytes());
     content.extend(state.random.iter().flat_map(|word| word.to_le_bytes()));
     content.extend(u64::from(state.steps).to_le_bytes());
-    for vector in [&state.values, &state.first, &state.second] {
+    for vector in vectors(state) {
         content.extend((vector.len() as u64).to_le_bytes());
         content.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
     }
     content
+}
+
+fn vectors(state: &State) -> [&Vec<f32>; 4] {
+    [&state.values, &state.first, &state.second, &state.squares]
 }
 
 fn decode(bytes: &[u8], identity: &str) -> Option<State> {
@@ -107,8 +115,8 @@ fn decode(bytes: &[u8], identity: &str) -> Option<State> {
         let bytes = take(length.checked_mul(4)?)?.as_chunks().0;
         Some(bytes.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     };
-    let (values, first, second) = (vector()?, vector()?, vector()?);
-    Some(State { bytes_seen, elapsed, random, steps, values, first, second })
+    let (values, first, second, squares) = (vector()?, vector()?, vector()?, vector()?);
+    Some(State { bytes_seen, elapsed, random, steps, values, first, second, squares })
 }
 
 #[cfg(test)]
@@ -124,6 +132,7 @@ mod tests {
             values: vec![1.0, -2.5],
             first: vec![0.5, 0.25],
             second: vec![f32::MIN_POSITIVE, 3.0],
+            squares: vec![7.0],
         }
     }
 
@@ -131,12 +140,13 @@ mod tests {
     fn a_checkpoint_comes_back_as_it_was_saved() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
-        assert_eq!(load(&path, "run", 2).unwrap(), None);
+        assert_eq!(load(&path, "run", 2, 1).unwrap(), None);
         save(&path, "run", &State::default()).unwrap();
         save(&path, "run", &state()).unwrap();
-        assert_eq!(load(&path, "run", 2).unwrap(), Some(state()));
-        assert_eq!(load(&path, "another run", 2).unwrap(), None);
-        assert_eq!(load(&path, "run", 3).unwrap(), None);
+        assert_eq!(load(&path, "run", 2, 1).unwrap(), Some(state()));
+        assert_eq!(load(&path, "another run", 2, 1).unwrap(), None);
+        assert_eq!(load(&path, "run", 3, 1).unwrap(), None);
+        assert_eq!(load(&path, "run", 2, 2).unwrap(), None);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file may stay");
     }
 

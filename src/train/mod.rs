@@ -11,6 +11,7 @@ mod forward;
 mod model;
 mod optimiser;
 mod parameters;
+mod precision;
 mod quantise;
 mod random;
 #[cfg(test)]
@@ -78,8 +79,8 @@ pub struct Recipe {
     pub decay: f32,
     /// Share of the budget at the end in which the weights are rounded as they will be in the archive.
     pub rounding: f32,
-    /// Least step between the rounded weights of a row, relative to the row's root mean square. Coarser steps make
-    /// the weights cheaper to send.
+    /// Least step between the rounded weights of a tensor, relative to what would give the shortest description if rounding were
+    /// not learned and contexts did not take over a part of what the network loses by it.
     pub coarseness: f32,
 }
 
@@ -100,7 +101,7 @@ impl Recipe {
             warm_up: 0.02,
             decay: 0.6,
             rounding: 0.15,
-            coarseness: 0.4,
+            coarseness: 3.0,
         }
     }
 }

@@ -14,8 +14,12 @@ const WEIGHT_LIMIT: f32 = 63.0;
 const NORM_UNIT: f32 = 32.0;
 /// Integers for one nat of a logit: 1024 an octave.
 const LOGIT_UNIT: f32 = 1024.0 * std::f32::consts::LOG2_E;
-/// Biases are rounded to multiples of this many 1/256 octaves: the exponential's table is not finer than 16.
+/// Biases are rounded to multiples of this many 1/256 octaves, or of this times a power of two: the exponential's table is not finer
+/// than 16, and equal low bits cost nothing to send.
 const BIAS_GRAIN: f32 = 8.0;
+const MOST_BIAS_GRAINS: f32 = 128.0;
+/// Biases for 1.0 of a score: 256 an octave.
+const BIAS_UNIT: f32 = 256.0 * std::f32::consts::LOG2_E;
 /// Largest factor of a matrix' row, in 2⁻¹⁵.
 const LARGEST_MULTIPLIER: f32 = 32767.0;
 /// The largest step between weights of logits that a factor expresses.
@@ -27,14 +31,14 @@ const SUM_HEADROOM: f32 = 1.5;
 /// The sample that ranges are taken from: sequences, and their length in windows.
 const SAMPLE: [usize; 2] = [12, 4];
 
-/// Writes to `rounded` the nearest values to `values` that the integer weights can stand for. `used` names the rows of
-/// the embedding tables that occur; all others become 0.
-pub fn round_parameters(parameters: &Parameters, values: &[f32], rounded: &mut [f32], coarseness: f32) {
-    for tensor in &parameters.tensors {
+/// Writes to `rounded` the nearest values to `values` that the integer weights can stand for, if each tensor has the step that `steps`
+/// says.
+pub fn round_parameters(parameters: &Parameters, values: &[f32], rounded: &mut [f32], steps: &[f32]) {
+    for (tensor, &least) in parameters.tensors.iter().zip(steps) {
         let (from, to) = (&values[tensor.range.clone()], &mut rounded[tensor.range.clone()]);
         let step_length = row_length(tensor);
         for (from, to) in from.chunks(step_length).zip(to.chunks_mut(step_length)) {
-            let step = step(tensor.kind, from, coarseness);
+            let step = step(tensor.kind, from, least);
             for (from, to) in from.iter().zip(to) {
                 *to = level(tensor.kind, *from, step) * step;
             }
@@ -42,20 +46,20 @@ pub fn round_parameters(parameters: &Parameters, values: &[f32], rounded: &mut [
     }
 }
 
-/// The integer network whose weights are the nearest to `values`; ranges come from a sample of `corpus`.
+/// The integer network whose weights, with these `steps` of tensors, are the nearest to `values`; ranges come from a sample of `corpus`.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`] if the values are not finite.
-pub fn quantise(values: &[f32], shape: &Shape, corpus: &Corpus, coarseness: f32) -> Result<Weights> {
+pub fn quantise(values: &[f32], shape: &Shape, corpus: &Corpus, steps: &[f32]) -> Result<Weights> {
     if values.iter().any(|value| !value.is_finite()) {
         return Err(Error::new(ErrorKind::Unsupported, "training diverged: a weight is not finite"));
     }
     let parameters = Parameters::new(shape);
     let mut rounded = values.to_vec();
-    round_parameters(&parameters, values, &mut rounded, coarseness);
+    round_parameters(&parameters, values, &mut rounded, steps);
     let mut forward = Forward::new(shape, &parameters, &rounded);
     forward.loss(&corpus.spread(SAMPLE[0], SAMPLE[1] * usize::from(shape.window)));
-    let rounding = Rounding { shape, parameters: &parameters, values, coarseness, ranges: &forward.ranges };
+    let rounding = Rounding { shape, parameters: &parameters, values, steps, ranges: &forward.ranges };
     Ok(rounding.weights(corpus))
 }
 
@@ -64,7 +68,8 @@ struct Rounding<'a> {
     shape: &'a Shape,
     parameters: &'a Parameters,
     values: &'a [f32],
-    coarseness: f32,
+    /// The least step of each tensor.
+    steps: &'a [f32],
     ranges: &'a Ranges,
 }
 
@@ -131,8 +136,9 @@ impl Rounding<'_> {
     }
 
     fn layer(&self, tensors: &LayerTensors, range: &LayerRange, units: &Units, residual: f32) -> Layer {
-        let octave = 256.0 * std::f32::consts::LOG2_E;
-        let bias = self.parameters.slice(self.values, tensors.bias).iter();
+        let info = &self.parameters.tensors[tensors.bias];
+        let rows = self.parameters.slice(self.values, tensors.bias).chunks(info.columns).zip(self.steps(tensors.bias));
+        let bias = rows.flat_map(|(row, step)| row.iter().map(move |&bias| level(Kind::Bias, bias, step) * step));
         Layer {
             query: self.matrix(&[tensors.query], &[&range.query], NORM_UNIT, &[units.query]),
             key_value: self.matrix(
@@ -141,7 +147,7 @@ impl Rounding<'_> {
                 NORM_UNIT,
                 &[units.key, units.value],
             ),
-            position_bias: bias.map(|bias| ((bias * octave / BIAS_GRAIN).round() * BIAS_GRAIN) as i16).collect(),
+            position_bias: bias.map(|bias| (bias * BIAS_UNIT).round() as i16).collect(),
             score_shift: units.score_shift,
             attention_output: self.matrix(
                 &[tensors.attention_output],
@@ -195,7 +201,7 @@ impl Rounding<'_> {
     fn steps(&self, tensor: usize) -> Vec<f32> {
         let info = &self.parameters.tensors[tensor];
         let rows = self.parameters.slice(self.values, tensor).chunks(row_length(info));
-        rows.map(|row| step(info.kind, row, self.coarseness)).collect()
+        rows.map(|row| step(info.kind, row, self.steps[tensor])).collect()
     }
 }
 
@@ -207,14 +213,14 @@ fn row_length(tensor: &Tensor) -> usize {
     }
 }
 
-/// What one integer weight of a row stands for.
-fn step(kind: Kind, row: &[f32], coarseness: f32) -> f32 {
+/// What one integer weight of a row stands for: `least`, or more if the row's largest would not fit.
+fn step(kind: Kind, row: &[f32], least: f32) -> f32 {
     if kind == Kind::Bias {
-        return BIAS_GRAIN / 256.0 / std::f32::consts::LOG2_E;
+        let grains = (least * BIAS_UNIT / BIAS_GRAIN).clamp(1.0, MOST_BIAS_GRAINS);
+        return BIAS_GRAIN * grains.log2().floor().exp2() / BIAS_UNIT;
     }
     let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let root_mean_square = (row.iter().map(|value| value * value).sum::<f32>() / row.len() as f32).sqrt();
-    (largest / WEIGHT_LIMIT).max(coarseness * root_mean_square).max(1e-9)
+    (largest / WEIGHT_LIMIT).max(least).max(1e-9)
 }
 
 /// How many steps a value is nearest to, among those that integer weights can express.
@@ -242,6 +248,13 @@ mod tests {
     use super::*;
     use crate::layout::Layout;
 
+    /// So much of each tensor's root mean square.
+    fn steps(parameters: &Parameters, values: &[f32], coarseness: f32) -> Vec<f32> {
+        let root_mean_square =
+            |values: &[f32]| (values.iter().map(|value| value * value).sum::<f32>() / values.len() as f32).sqrt();
+        parameters.tensors.iter().map(|tensor| coarseness * root_mean_square(&values[tensor.range.clone()])).collect()
+    }
+
     /// What a matrix stands for, in floats.
     fn real(matrix: &Matrix, row: usize, column: usize, input: f32, output: f32) -> f32 {
         let factor = f32::from(matrix.multipliers[row]) / 32768.0 / f32::from(matrix.shift).exp2();
@@ -262,9 +275,10 @@ mod tests {
         let mut values = parameters.initial(&mut Random::new(4));
         values[parameters.tensors[parameters.output].range.clone()].iter_mut().for_each(|value| *value *= growth);
         let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
-        let weights = quantise(&values, &shape, &corpus, coarseness).unwrap();
+        let steps = steps(&parameters, &values, coarseness);
+        let weights = quantise(&values, &shape, &corpus, &steps).unwrap();
         let mut rounded = values.clone();
-        round_parameters(&parameters, &values, &mut rounded, coarseness);
+        round_parameters(&parameters, &values, &mut rounded, &steps);
         let check = |matrix: &Matrix, tensor: usize, input: f32, output: f32| {
             let tensor = &parameters.tensors[tensor];
             for (i, &expected) in rounded[tensor.range.clone()].iter().enumerate() {
@@ -299,8 +313,8 @@ mod tests {
             let mut forward = Forward::new(&shape, &parameters, &values);
             forward.loss(&corpus.spread(SAMPLE[0], SAMPLE[1] * usize::from(shape.window)));
             let ranges = &forward.ranges;
-            let rounding =
-                Rounding { shape: &shape, parameters: &parameters, values: &values, coarseness: 0.4, ranges };
+            let steps = steps(&parameters, &values, 0.4);
+            let rounding = Rounding { shape: &shape, parameters: &parameters, values: &values, steps: &steps, ranges };
             for range in &ranges.layers {
                 let units = rounding.units(range);
                 let largest = |rows: &[f32]| rows.iter().fold(0.0f32, |a, &b| a.max(b));
@@ -313,8 +327,10 @@ mod tests {
     #[test]
     fn weights_that_are_not_finite_are_refused() {
         let shape = shape(16, 1, 1, 16);
-        let values = vec![f32::NAN; Parameters::new(&shape).len()];
+        let parameters = Parameters::new(&shape);
+        let values = vec![f32::NAN; parameters.len()];
+        let steps = steps(&parameters, &values, 0.1);
         let corpus = Corpus::new(FILE, &Layout::Plain, &shape);
-        assert!(quantise(&values, &shape, &corpus, 0.1).is_err());
+        assert!(quantise(&values, &shape, &corpus, &steps).is_err());
     }
 }

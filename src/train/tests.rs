@@ -10,6 +10,7 @@ use super::cpu::{CpuEngine, Simd};
 use super::forward::Forward;
 use super::model::Model;
 use super::parameters::Parameters;
+use super::precision::Precision;
 use super::random::Random;
 use super::*;
 use crate::ErrorKind;
@@ -17,6 +18,9 @@ use crate::net::{Distribution, Input, Instructions, Network};
 use crate::progress::Silent;
 
 pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
+
+/// Bytes of a file so long that steps are small, but not finer than integer weights allow.
+const LENGTH: f64 = 1e6;
 
 pub(super) fn shape(width: u16, layers: u8, heads: u8, window: u16) -> Shape {
     let mut alphabet = FILE.to_vec();
@@ -233,7 +237,7 @@ fn distance(left: &[f32], right: &[f32]) -> f32 {
 /// The integer network that the archive carries, stepped as the decoder steps it, against the floats it came from.
 #[test]
 fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
-    let (sample, shape, mut training) = trained(Recipe::of(0));
+    let (sample, shape, mut training) = trained(Recipe { coarseness: 0.1, ..Recipe::of(0) });
     let whole = Corpus::new(sample, &Layout::Plain, &shape).spread(1, sample.len());
     let floats = training.engine.loss(&training.values, &whole).unwrap() * std::f64::consts::LOG2_E;
     let integers = integer_bits_per_byte(&training.weights().unwrap(), sample);
@@ -243,7 +247,7 @@ fn the_integer_network_loses_less_than_a_fiftieth_of_a_bit() {
 /// A long training lets queries and keys grow, so that products of the largest are far beyond the units of a score.
 #[test]
 fn sharp_attention_survives_rounding() {
-    let (sample, shape, mut training) = trained(Recipe { weight_decay: 0.0, ..Recipe::of(0) });
+    let (sample, shape, mut training) = trained(Recipe { weight_decay: 0.0, coarseness: 0.01, ..Recipe::of(0) });
     let parameters = Parameters::new(&shape);
     for layer in &parameters.layers {
         for tensor in [layer.query, layer.key] {
@@ -254,6 +258,28 @@ fn sharp_attention_survives_rounding() {
     let floats = Forward::new(&shape, &parameters, &training.values).loss(&whole) * std::f64::consts::LOG2_E;
     let integers = integer_bits_per_byte(&training.weights().unwrap(), sample);
     assert!((integers - floats).abs() < 0.1, "{floats} bits per byte in floats, {integers} in integers");
+}
+
+/// What the steps of theory promise: of two nats that a finer step costs, rounding costs one, so half a nat for each weight.
+#[test]
+fn rounding_costs_about_half_a_nat_for_each_weight() {
+    let (sample, shape, mut training) = trained(Recipe { rounding: 0.0, ..Recipe::of(0) });
+    let parameters = Parameters::new(&shape);
+    let corpus = Corpus::new(sample, &Layout::Plain, &shape);
+    let mut precision = Precision::new(&parameters, &shape, &corpus, LENGTH);
+    let mut gradient = vec![0.0; parameters.len()];
+    for seed in 0..100 {
+        let batch = corpus.draw(&mut Random::new(seed), 8, 96);
+        training.engine.gradient(&training.values, &batch, &mut gradient).unwrap();
+        precision.observe(&parameters, &gradient, batch.positions());
+    }
+    let steps = precision.steps(&parameters, &training.values, 1.0);
+    let mut rounded = training.values.clone();
+    quantise::round_parameters(&parameters, &training.values, &mut rounded, &steps);
+    let whole = corpus.spread(1, sample.len());
+    let mut loss = |values: &[f32]| training.engine.loss(values, &whole).unwrap();
+    let cost = (loss(&rounded) - loss(&training.values)) * LENGTH / precision.sent() as f64;
+    assert!((0.25..1.0).contains(&cost), "{cost} nats for each weight of a file of {LENGTH} bytes");
 }
 
 /// A small network that knows the beginning of the file, as plain text, fairly well.

@@ -12,6 +12,7 @@ use super::ending::{Landing, Watch};
 use super::model::Model;
 use super::optimiser::{Optimiser, Rates};
 use super::parameters::Parameters;
+use super::precision::Precision;
 use super::random::Random;
 use super::{Budget, Engine, Recipe, TrainOptions, quantise};
 use crate::error::{Error, ErrorKind, Result};
@@ -51,6 +52,7 @@ pub struct Training {
     rounded: Vec<f32>,
     gradient: Vec<f32>,
     optimiser: Optimiser,
+    precision: Precision,
     bytes_seen: u64,
     checkpoint: Option<PathBuf>,
     identity: String,
@@ -75,11 +77,13 @@ impl Training {
         let parameters = Parameters::new(shape);
         let mut random = Random::new(options.seed);
         let values = parameters.initial(&mut random);
+        let corpus = Corpus::new(bytes, layout, shape);
+        let precision = Precision::new(&parameters, shape, &corpus, corpus.predicted_of(bytes.len()));
         let mut training = Self {
             shape: shape.clone(),
             budget: *budget,
             recipe: options.recipe.clone(),
-            corpus: Corpus::new(bytes, layout, shape),
+            corpus,
             engine: open_engine(shape, options, progress),
             random,
             rounded: values.clone(),
@@ -87,6 +91,7 @@ impl Training {
             values,
             optimiser: Optimiser::new(&parameters, options.threads),
             parameters,
+            precision,
             bytes_seen: 0,
             checkpoint: options.checkpoint.clone(),
             identity: identity(bytes, layout, shape, budget, options),
@@ -144,13 +149,14 @@ impl Training {
         let recipe = &self.recipe;
         let batch =
             self.corpus.draw(&mut self.random, recipe.sequences, recipe.windows * usize::from(self.shape.window));
-        let values = if used >= 1.0 - f64::from(recipe.rounding) {
-            quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, recipe.coarseness);
-            &self.rounded
-        } else {
-            &self.values
-        };
+        let is_rounding = used >= 1.0 - f64::from(recipe.rounding);
+        if is_rounding {
+            self.round();
+        }
+        let values = if is_rounding { &self.rounded } else { &self.values };
         let loss = self.engine.gradient(values, &batch, &mut self.gradient)?;
+        self.precision.observe(&self.parameters, &self.gradient, batch.positions());
+        let recipe = &self.recipe;
         let scale = rate(recipe, used as f32);
         let (muon, adam) = (recipe.muon_rate * scale, recipe.adam_rate * scale);
         let rates = Rates { muon, adam, decay: recipe.weight_decay, clip: GRADIENT_CLIP };
@@ -177,7 +183,7 @@ impl Training {
     /// # Errors
     /// As [`Training::step`].
     pub fn bits_per_byte(&mut self) -> Result<f64> {
-        quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, self.recipe.coarseness);
+        self.round();
         let sample = self.corpus.spread(EVALUATION[0], EVALUATION[1] * usize::from(self.shape.window));
         Ok(self.engine.loss(&self.rounded, &sample)? * std::f64::consts::LOG2_E)
     }
@@ -187,17 +193,28 @@ impl Training {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if training diverged.
     pub fn weights(&self) -> Result<Weights> {
-        quantise::quantise(&self.values, &self.shape, &self.corpus, self.recipe.coarseness)
+        quantise::quantise(&self.values, &self.shape, &self.corpus, &self.steps())
+    }
+
+    fn round(&mut self) {
+        let steps = self.steps();
+        quantise::round_parameters(&self.parameters, &self.values, &mut self.rounded, &steps);
+    }
+
+    /// The step that each tensor is rounded to.
+    fn steps(&self) -> Vec<f32> {
+        self.precision.steps(&self.parameters, &self.values, self.recipe.coarseness)
     }
 
     fn resume(&mut self, progress: &dyn Progress) -> Result<()> {
         let Some(path) = &self.checkpoint else { return Ok(()) };
-        match checkpoint::load(path, &self.identity, self.values.len())? {
+        match checkpoint::load(path, &self.identity, self.values.len(), self.parameters.tensors.len())? {
             Some(state) => {
                 progress.note(&format!("training continues after {} bytes", state.bytes_seen));
                 (self.bytes_seen, self.earlier, self.values) = (state.bytes_seen, state.elapsed, state.values);
                 self.random = Random::from_state(state.random);
                 self.optimiser.restore(state.steps, state.first, state.second);
+                self.precision.restore(state.steps, state.squares);
             }
             None if path.exists() => progress.note("the checkpoint is of another run or damaged; training starts anew"),
             None => {}
@@ -217,6 +234,7 @@ impl Training {
             values: self.values.clone(),
             first: first.to_vec(),
             second: second.to_vec(),
+            squares: self.precision.squares().to_vec(),
         };
         if let Err(error) = checkpoint::save(path, &self.identity, &state) {
             progress.warning(&format!("no checkpoint could be written to {}: {error}", path.display()));
