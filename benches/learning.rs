@@ -1,19 +1,19 @@
 //! How well a network knows a file after so many seconds of training.
 //!
-//! `cargo bench --bench learning -- FILE SECONDS [width=64] [layers=2] [heads=4] [hidden=256] [window=128] [threads=2]
-//! [seed=1] [bytes=N] [device=cpu|cuda] [checkpoint=PATH] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
+//! `cargo bench --bench learning -- FILE SECONDS [width=64] [layers=N] [heads=N] [hidden=N] [window=N] [threads=2] [seed=1] [bytes=N]
+//! [device=cpu|cuda] [checkpoint=PATH] [recipe's fields…]` prints bits per byte over time as training sees it, then what the rounded
 //! network reaches in the middle of the file, in floats and in integers as the archive decodes it, and how large its
-//! weights are.
+//! weights are. Sizes other than those of all networks of the width come after it.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use nncz::Device;
 use nncz::layout::Layout;
 use nncz::net::{self, Distribution, Instructions, Network, Shape};
+use nncz::plan::Plan;
 use nncz::predict::Follower;
 use nncz::train::{Budget, Recipe, TrainOptions, Training, Watch};
-use nncz::{Phase, Progress};
+use nncz::{DEFAULT_LEVEL, Device, NetworkChoice, Phase, Progress};
 
 /// Bytes in the middle of the file that the trained network is measured on.
 const MIDDLE: usize = 1 << 16;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let bytes = std::fs::read(file)?;
     let layout = Layout::detect(&bytes[..bytes.len().min(1 << 20)]);
-    let (shape, options, budget) = settings_of(settings, &bytes, &layout, seconds.parse()?)?;
+    let (shape, options, budget) = settings_of(settings, &bytes, seconds.parse()?)?;
     let curve = Curve::new();
     let begin = Instant::now();
     let mut training = Training::new(&bytes, &layout, &shape, &budget, &options, &curve)?;
@@ -50,36 +50,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn settings_of(
     settings: &[String],
     bytes: &[u8],
-    layout: &Layout,
     seconds: f64,
 ) -> Result<(Shape, TrainOptions, Budget), Box<dyn std::error::Error>> {
     let mut recipe = Recipe::of(0);
-    let mut alphabet: Vec<u8> = (0..=255).filter(|byte| bytes.contains(byte)).collect();
-    alphabet.sort_unstable();
-    let mut fields = 0;
-    let mut cursor = layout.cursor();
-    for i in 0..bytes.len().min(1 << 20) {
-        fields = fields.max(cursor.position().field + 1);
-        cursor.advance(&bytes[..=i]);
-    }
-    let mut shape = Shape {
-        width: 64,
-        layers: 3,
-        heads: 4,
-        hidden: 128,
-        window: 128,
-        fields: fields.min(64),
-        offsets: 32,
-        alphabet,
-        resting: Vec::new(),
+    let planned = |width| {
+        Plan::new(DEFAULT_LEVEL, NetworkChoice::Width(width), bytes).network.map(|network| network.shape).ok_or("empty")
     };
+    let mut shape = planned(64)?;
     let mut options =
         TrainOptions { seed: 1, threads: 2, device: Device::Cpu, recipe: recipe.clone(), checkpoint: None };
     let mut budget = Budget { bytes: u64::MAX, time: Some(Duration::from_secs_f64(seconds)) };
     for setting in settings {
         let (name, value) = setting.split_once('=').ok_or("expected name=value")?;
         match name {
-            "width" => shape.width = value.parse()?,
+            "width" => shape = planned(value.parse()?)?,
             "layers" => shape.layers = value.parse()?,
             "heads" => shape.heads = value.parse()?,
             "hidden" => shape.hidden = value.parse()?,

@@ -6,20 +6,13 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nncz::net::kernels::{AttentionShape, Kernel, scalar::Scalar};
 use nncz::net::{Distribution, Input, Instructions, Matrix, Network, Shape, Weights};
+use nncz::plan::Plan;
+use nncz::{DEFAULT_LEVEL, NetworkChoice};
 
-fn shape(width: u16, heads: u8) -> Shape {
-    let alphabet = (b' '..=b'~').collect();
-    Shape {
-        width,
-        layers: 3,
-        heads,
-        hidden: 2 * width,
-        window: 128,
-        fields: 32,
-        offsets: 32,
-        alphabet,
-        resting: Vec::new(),
-    }
+/// That of a network so wide for a file of printable characters.
+fn shape(width: u16) -> Shape {
+    let characters: Vec<u8> = (b' '..=b'~').collect();
+    Plan::new(DEFAULT_LEVEL, NetworkChoice::Width(width), &characters).network.expect("it is asked for").shape
 }
 
 /// Weights that keep every sum in its range; their values do not change how long a step takes.
@@ -48,8 +41,8 @@ fn weights(shape: &Shape) -> Weights {
 }
 
 fn steps(criterion: &mut Criterion) {
-    for (width, heads) in [(64, 4), (96, 6), (128, 8)] {
-        let weights = weights(&shape(width, heads));
+    for width in [64, 96, 128] {
+        let weights = weights(&shape(width));
         let mut group = criterion.benchmark_group(format!("step/width {width}"));
         for instructions in Instructions::available() {
             let network = Network::new(&weights, instructions);

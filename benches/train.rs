@@ -4,30 +4,16 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nncz::layout::Layout;
 use nncz::net::Shape;
+use nncz::plan::Plan;
 use nncz::train::{Budget, Recipe, TrainOptions, Training};
-use nncz::{Device, Silent};
+use nncz::{DEFAULT_LEVEL, Device, NetworkChoice, Silent};
 
 /// This crate's lock file: real, and known to every checkout.
 const FILE: &[u8] = include_bytes!("../Cargo.lock");
 
-fn shape(width: u16, heads: u8) -> Shape {
-    let alphabet = (0..=255).filter(|byte| FILE.contains(byte)).collect();
-    Shape {
-        width,
-        layers: 3,
-        heads,
-        hidden: 2 * width,
-        window: 128,
-        fields: 32,
-        offsets: 32,
-        alphabet,
-        resting: Vec::new(),
-    }
-}
-
 fn steps(criterion: &mut Criterion) {
-    for (width, heads) in [(64, 4), (96, 6), (128, 8)] {
-        let shape = shape(width, heads);
+    for width in [64, 96, 128] {
+        let shape = Plan::new(DEFAULT_LEVEL, NetworkChoice::Width(width), FILE).network.expect("it is asked for").shape;
         let mut group = criterion.benchmark_group(format!("train/width {width}"));
         group.sample_size(20);
         for threads in [1, 2] {

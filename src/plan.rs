@@ -245,9 +245,9 @@ impl NetworkPlan {
         coded * self.hope / 1000
     }
 
-    /// Weights were seen to take 3.4 bits each.
+    /// Weights were seen to take 2.4 to 3.2 bits each.
     fn expected_cost(&self) -> u64 {
-        self.shape.parameters() as u64 * 3 / 7
+        self.shape.parameters() as u64 * 3 / 8
     }
 }
 
