@@ -260,7 +260,7 @@ fn sharp_attention_survives_rounding() {
     assert!((integers - floats).abs() < 0.1, "{floats} bits per byte in floats, {integers} in integers");
 }
 
-/// What the steps of theory promise: of two nats that a finer step costs, rounding costs one, so half a nat for each weight.
+/// What theory promises of its steps: rounding adds half a nat for each weight to what the whole file takes.
 #[test]
 fn rounding_costs_about_half_a_nat_for_each_weight() {
     let (sample, shape, mut training) = trained(Recipe { rounding: 0.0, ..Recipe::of(0) });
