@@ -146,17 +146,16 @@ impl Training {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the device fails.
     pub fn step(&mut self, used: f64) -> Result<f64> {
-        let recipe = &self.recipe;
-        let batch =
-            self.corpus.draw(&mut self.random, recipe.sequences, recipe.windows * usize::from(self.shape.window));
-        let is_rounding = used >= 1.0 - f64::from(recipe.rounding);
+        let is_rounding = used >= 1.0 - f64::from(self.recipe.rounding);
         if is_rounding {
             self.round();
         }
+        let recipe = &self.recipe;
+        let batch =
+            self.corpus.draw(&mut self.random, recipe.sequences, recipe.windows * usize::from(self.shape.window));
         let values = if is_rounding { &self.rounded } else { &self.values };
         let loss = self.engine.gradient(values, &batch, &mut self.gradient)?;
         self.precision.observe(&self.parameters, &self.gradient, batch.positions());
-        let recipe = &self.recipe;
         let scale = rate(recipe, used as f32);
         let (muon, adam) = (recipe.muon_rate * scale, recipe.adam_rate * scale);
         let rates = Rates { muon, adam, decay: recipe.weight_decay, clip: GRADIENT_CLIP };
