@@ -61,6 +61,17 @@ pub trait Progress: Sync {
     }
 }
 
+/// Tells nothing of the work, which another tells of, but whether to stop.
+#[cfg(feature = "train")]
+pub struct Quiet<'a>(pub &'a dyn Progress);
+
+#[cfg(feature = "train")]
+impl Progress for Quiet<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
 /// Follows nothing and never stops the work.
 pub struct Silent;
 

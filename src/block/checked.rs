@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::{Coding, STEPS, Unobserved};
 use crate::coder::{Decoder, Encoder, Followed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::progress::Progress;
+use crate::progress::{Progress, Quiet};
 
 /// Chunks of the stream that wait for the decoder at most, each of what [`STEPS`] bytes became.
 const WAITING: usize = 64;
@@ -62,15 +62,6 @@ impl Coding<'_> {
                 Err(Error::new(ErrorKind::Mismatch, message))
             }
         }
-    }
-}
-
-/// Tells nothing of the work, which another tells of, but whether to stop.
-struct Quiet<'a>(&'a dyn Progress);
-
-impl Progress for Quiet<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
     }
 }
 

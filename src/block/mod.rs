@@ -117,7 +117,7 @@ impl Coding<'_> {
 /// Follows a block while it is coded, decision by decision.
 pub trait Observer {
     /// A decision was answered; a yes had the probability `yes`/65536.
-    fn decision(&mut self, yes: u16, answer: bool, evidence: &Evidence<'_>);
+    fn decision(&mut self, decision: Decision, yes: u16, answer: bool, evidence: &Evidence<'_>);
 
     /// All decisions on the byte at `place` of the block are made.
     fn byte(&mut self, place: usize);
@@ -128,7 +128,7 @@ pub struct Unobserved;
 
 impl Observer for Unobserved {
     #[inline(always)]
-    fn decision(&mut self, _: u16, _: bool, _: &Evidence<'_>) {}
+    fn decision(&mut self, _: Decision, _: u16, _: bool, _: &Evidence<'_>) {}
 
     #[inline(always)]
     fn byte(&mut self, _: usize) {}
@@ -160,7 +160,7 @@ impl<C: BitCoder, O: Observer> Answers for ByteCoder<'_, C, O> {
     #[inline(always)]
     fn answer(&mut self, decision: Decision, yes: u16, evidence: &Evidence<'_>) -> Result<bool> {
         let answer = self.coder.code(decision.of(self.byte), NonZeroU16::new(yes).unwrap_or(NonZeroU16::MIN));
-        self.observer.decision(yes, answer, evidence);
+        self.observer.decision(decision, yes, answer, evidence);
         Ok(answer)
     }
 }

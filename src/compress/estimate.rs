@@ -18,8 +18,8 @@ const TRAINING_PARAMETER: u64 = 32;
 const TRAINING_GRADIENT: u64 = 4;
 /// The same on each thread, for each position of a sequence, each layer and each number of the network's width.
 const TRAINING_ACTIVATION: u64 = 640;
-/// The same for each byte that is learnt from, and how many bytes that are at most.
-const TRAINING_BYTE: u64 = 12;
+/// The same for each byte that is learnt from, what contexts say of it included, and how many bytes that are at most.
+const TRAINING_BYTE: u64 = 12 + 14;
 const TRAINING_BYTES: u64 = 96 << 20;
 
 /// About the bytes of an archive that are not payload.
@@ -73,7 +73,7 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
         Some(network) if !network.is_worth_a_try(sample.expected) => estimate.reason = network.refusal(sample.expected),
         Some(network) => {
             let pace = Pace::measure(&job, network, options)?;
-            let coding = sample.time + pace.after_training(&job, network);
+            let coding = sample.time + pace::judging(&job, network, &sample) + pace.after_training(&job, network);
             estimate.trains = true;
             estimate.reason = format!(
                 "a network of {} parameters is trained and kept if it pays; training ends after {PROBE_PERCENT} % if it cannot",
@@ -151,7 +151,9 @@ fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     let parameters = shape.parameters() as u64;
     let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);
     let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
-    let trial = Predictor::memory(job.tables, pace::PROBE.min(job.source.len()));
-    let trial = trial + Predictor::FIXED_MEMORY + shape.memory() + shape.team_memory(network.lanes);
+    // The contexts' advice takes more than a probe.
+    let at_once = u64::from(job.blocks.max(1)).min(job.threads.get() as u64);
+    let contexts = at_once * (Predictor::memory(job.tables, job.longest()) + Predictor::FIXED_MEMORY);
+    let trial = contexts + shape.memory() + shape.team_memory(network.lanes);
     learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
 }

@@ -1,5 +1,6 @@
 //! From a file to an archive: plan, train, quantise, encode the blocks.
 
+mod advising;
 mod estimate;
 mod held;
 mod layouts;
@@ -24,9 +25,10 @@ use crate::options::{Options, Resources};
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK, is_worth_it};
 use crate::predict::{Effort, Predictor, Tables};
-use crate::progress::{Phase, Progress};
-use crate::train::{self, Watch};
+use crate::progress::{Phase, Progress, Quiet};
+use crate::train::{self, Advice, Wanted, Watch};
 
+use self::advising::Listener;
 pub use self::estimate::{Estimate, estimate};
 use self::held::Held;
 use self::pace::Pace;
@@ -214,7 +216,7 @@ impl<'a> Job<'a> {
 
     /// Trains a network and keeps it if the archive is smaller with it; gives up early if it will not be.
     fn train(&self, plan: &NetworkPlan, options: &Options, sample: Sample) -> Result<Chosen> {
-        let budget = self.budget(plan, options)?;
+        let budget = self.budget(plan, options, &sample)?;
         self.progress.note(&format!("training begins, of a network of {} parameters", plan.shape.parameters()));
         let training = training_options(plan, options);
         let mut show = |weights: &Weights| {
@@ -224,25 +226,32 @@ impl<'a> Job<'a> {
         };
         let predicted = self.source.len() as u64 * sample.awake / 100;
         let times = learned_bytes(plan, options) * 100 / predicted.max(1);
-        let mut judge = |weights: &Weights| self.may_pay(plan, weights, times);
-        let mut watch = if self.progress.follows_archive() { Watch::new(&mut show) } else { Watch::none() };
-        if !plan.forced {
-            watch = watch.with_probe(PROBE_PERCENT, &mut judge);
-        }
+        let mut without = None;
+        let mut judge = |weights: &Weights, wanted: &Wanted| {
+            if !plan.forced && !self.may_pay(plan, weights, times)? {
+                return Ok(None);
+            }
+            let (advice, first_block) = self.advise(wanted)?;
+            without = Some(first_block);
+            Ok(Some(advice))
+        };
+        let watch = if self.progress.follows_archive() { Watch::new(&mut show) } else { Watch::none() };
+        let mut watch = watch.with_probe(PROBE_PERCENT, &mut judge);
         let (source, layout) = (self.source, &self.layout);
         let weights = train::train(source, layout, &plan.shape, &budget, &training, &mut watch, self.progress)?;
         let Some(weights) = weights else { return Ok(Chosen { model: None, first_block: sample.only_block }) };
         let model = self.model(&weights, plan);
         match plan.forced {
             true => Ok(Chosen { model: Some(model), first_block: None }),
-            false => self.keep_if_it_pays(model),
+            false => self.keep_if_it_pays(model, without),
         }
     }
 
     /// How long to train: as the plan says, or for what coding leaves of the time asked for.
-    fn budget(&self, plan: &NetworkPlan, options: &Options) -> Result<train::Budget> {
+    fn budget(&self, plan: &NetworkPlan, options: &Options, sample: &Sample) -> Result<train::Budget> {
         let Some(time) = options.time else { return Ok(train::Budget { bytes: plan.training, time: None }) };
         let coding = Pace::measure(self, plan, options)?.after_training(self, plan);
+        let coding = coding + pace::judging(self, plan, sample);
         let left = time.saturating_sub(self.begin.elapsed() + coding);
         let (asked, coding) = (time.as_secs(), coding.as_secs());
         if left < time / 10 {
@@ -267,19 +276,35 @@ impl<'a> Job<'a> {
         Ok(probe.may_pay())
     }
 
-    /// Codes the first block with and without the network. Tables start empty with each block, so that the others will gain as
-    /// much.
-    fn keep_if_it_pays(&self, model: Model) -> Result<Chosen> {
-        let block = self.first_block();
-        self.progress.begin(Phase::Choosing, 2 * block.len() as u64);
-        let mut encoded = Vec::new();
-        let encode = |number| self.encode(block, (number == 1).then_some(&model), false, self.progress);
-        in_order(2, self.threads, encode, |_, streams| {
-            encoded.push(streams);
+    /// Codes all blocks on the contexts alone: what these say where it is `wanted`, and what the first block becomes.
+    fn advise(&self, wanted: &Wanted) -> Result<(Advice, Encoded)> {
+        let (mut advice, mut first_block) = (Advice::default(), None);
+        let record = |number: usize| {
+            let range = part(self.source.len() as u64, self.blocks.into(), number as u64);
+            let block = &self.source[range.start as usize..range.end as usize];
+            let mut listener = Listener::new(block, range.start as usize, wanted);
+            let streams = self.coding(None, false).encode_observed(block, 1, &Quiet(self.progress), &mut listener)?;
+            Ok((listener.advice, streams))
+        };
+        in_order(self.blocks as usize, self.threads, record, |_, (said, streams)| {
+            advice.append(said);
+            first_block.get_or_insert(streams);
             Ok(())
         })?;
-        let with = encoded.pop().unwrap_or_default();
-        let without = encoded.pop().unwrap_or_default();
+        Ok((advice, first_block.unwrap_or_default()))
+    }
+
+    /// Codes the first block with the network, and on the contexts alone if it is not known what becomes of it `without`. Tables start
+    /// empty with each block, so that the others will gain as much.
+    fn keep_if_it_pays(&self, model: Model, without: Option<Encoded>) -> Result<Chosen> {
+        let block = self.first_block();
+        let passes = if without.is_some() { 1 } else { 2 };
+        self.progress.begin(Phase::Choosing, passes * block.len() as u64);
+        let without = match without {
+            Some(streams) => streams,
+            None => self.encode(block, None, false, self.progress)?,
+        };
+        let with = self.encode(block, Some(&model), self.is_pipelined(1), self.progress)?;
         let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
         let cost = model.section.len() as u64;
         let pays = is_worth_it(saved, cost, self.expected);

@@ -90,10 +90,9 @@ impl Pace {
 
     /// The time from the end of training until the archive is checked.
     pub fn after_training(&self, job: &Job, plan: &NetworkPlan) -> Duration {
-        let block = job.longest() as u64;
         let encoding = match plan.forced {
             true => self.pass(job, job.blocks),
-            false => self.alone.time_for(block) + self.pass(job, job.blocks.saturating_sub(1)),
+            false => self.pass(job, 1) + self.pass(job, job.blocks.saturating_sub(1)),
         };
         encoding + self.pass(job, job.blocks)
     }
@@ -109,6 +108,14 @@ impl Pace {
 pub fn pass(job: &Job, blocks: u32, speed: Speed) -> Duration {
     let turns = blocks.div_ceil(job.threads.get().min(1 << 20) as u32);
     turns * speed.time_for(job.longest() as u64)
+}
+
+/// The time to probe a network, and to hear what contexts say of the whole file, at the speed that a `sample` was coded at.
+pub fn judging(job: &Job, plan: &NetworkPlan, sample: &Sample) -> Duration {
+    let contexts = Speed::new(sample.length as u64, sample.time);
+    // With the network the sample takes about twice as long.
+    let probe = if plan.forced { 0 } else { 2 * PROBE.min(job.source.len()) as u64 };
+    contexts.time_for(probe) + pass(job, job.blocks, contexts)
 }
 
 /// The part that the network saves of what contexts alone make of the later half of a sample, in 1/10,000, and what they would make

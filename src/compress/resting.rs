@@ -6,7 +6,7 @@ use crate::block::Observer;
 use crate::coder;
 use crate::layout::Layout;
 use crate::net::Shape;
-use crate::predict::{Evidence, Follower};
+use crate::predict::{Decision, Evidence, Follower};
 
 /// What a byte costs on average where a network rests, at most, in 1/2^24 bit: a tenth of a bit.
 const NEARLY_NOTHING: u64 = (1 << 24) / 10;
@@ -50,7 +50,7 @@ impl<'a> Places<'a> {
 
 impl Observer for Places<'_> {
     #[inline(always)]
-    fn decision(&mut self, yes: u16, answer: bool, _: &Evidence<'_>) {
+    fn decision(&mut self, _: Decision, yes: u16, answer: bool, _: &Evidence<'_>) {
         self.cost += u64::from(coder::cost(yes, answer));
     }
 

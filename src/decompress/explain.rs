@@ -6,7 +6,7 @@ use crate::coder;
 use crate::container::{Archive, Block, Method};
 use crate::error::Result;
 use crate::options::Resources;
-use crate::predict::{Ablation, Credit, Evidence, Expert, Part};
+use crate::predict::{Ablation, Credit, Decision, Evidence, Expert, Part};
 use crate::progress::{Phase, Progress};
 
 /// The unit of costs is 1/2^this of a bit.
@@ -79,7 +79,7 @@ struct Watch {
 
 impl Observer for Watch {
     #[inline(always)]
-    fn decision(&mut self, yes: u16, answer: bool, evidence: &Evidence<'_>) {
+    fn decision(&mut self, _: Decision, yes: u16, answer: bool, evidence: &Evidence<'_>) {
         self.cost += coder::cost(yes, answer);
         evidence.thank(answer, &mut self.credit);
         if let Some(ablation) = &mut self.ablation {

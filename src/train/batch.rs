@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::advice::{Advice, Wanted};
+use super::mixed::{Heard, Shares};
 use super::random::Random;
 use crate::layout::Layout;
 use crate::net::{INPUTS, Input, Shape};
@@ -26,6 +28,9 @@ pub struct Corpus {
     left: Vec<u16>,
     /// Stretches of what follows one another in the file.
     pieces: Vec<Range<usize>>,
+    wanted: Wanted,
+    /// What contexts say of each of them, once that is known.
+    advice: Option<Advice>,
     none: u16,
 }
 
@@ -51,11 +56,13 @@ impl Corpus {
             states: bytes_of(),
             left: rows(),
             pieces: Vec::new(),
+            wanted: Wanted::none_of(bytes.len()),
+            advice: None,
             none,
         };
         let byte_row = |byte: Option<u8>| byte.map_or(none, |byte| index[usize::from(byte)]);
         for range in pieces {
-            let start = corpus.targets.len();
+            let (start, first) = (corpus.targets.len(), range.start);
             let piece = &bytes[range];
             let mut follower = Follower::new(layout);
             for (place, &byte) in piece.iter().enumerate() {
@@ -65,6 +72,7 @@ impl Corpus {
                     continue;
                 }
                 let Input { foretold, left, .. } = follower.input(None);
+                corpus.wanted.insert(first + place);
                 // A mapped file may have changed since its alphabet was taken. That is noticed later; here it must do
                 // no harm.
                 corpus.targets.push(index[usize::from(byte)].min(none - 1) as u8);
@@ -81,6 +89,17 @@ impl Corpus {
         corpus
     }
 
+    /// Where in the file these bytes stand.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// From now on batches come with what contexts say of their bytes.
+    pub fn heed(&mut self, advice: Advice) {
+        assert_eq!(advice.count(), self.len(), "advice is on other bytes");
+        self.advice = Some(advice);
+    }
+
     /// Number of bytes.
     pub fn len(&self) -> usize {
         self.targets.len()
@@ -91,9 +110,11 @@ impl Corpus {
         self.len() as f64 * (length as f64 / CORPUS_BYTES as f64).max(1.0)
     }
 
-    /// `sequences` sequences of `length` consecutive positions at random places.
-    pub fn draw(&self, random: &mut Random, sequences: usize, length: usize) -> Batch {
+    /// `sequences` sequences of `length` consecutive positions at random places, with advice if there is any, which counts as the
+    /// `shares` say.
+    pub fn draw(&self, random: &mut Random, sequences: usize, length: usize, shares: Shares) -> Batch {
         let mut batch = Batch::new(sequences, length.min(self.longest_piece()));
+        batch.heard = self.advice.as_ref().map(|_| Heard { advice: Advice::default(), shares });
         for _ in 0..sequences {
             // A piece is as likely as it is long, and short ones (the last of the file) give no whole sequence.
             let start = loop {
@@ -108,7 +129,7 @@ impl Corpus {
         batch
     }
 
-    /// At most `sequences` sequences of `length` positions, evenly spread over the bytes.
+    /// At most `sequences` sequences of `length` positions, evenly spread over the bytes, without advice.
     pub fn spread(&self, sequences: usize, length: usize) -> Batch {
         let piece = self.pieces.iter().max_by_key(|piece| piece.len()).cloned().unwrap_or(0..0);
         let length = length.min(piece.len());
@@ -152,6 +173,9 @@ impl Corpus {
                 rows.push(row);
             }
             batch.targets.push(self.targets[place].into());
+            if let (Some(heard), Some(all)) = (&mut batch.heard, &self.advice) {
+                heard.advice.push(all, place);
+            }
         }
         batch.sequences = batch.targets.len() / batch.length.max(1);
     }
@@ -168,12 +192,14 @@ pub struct Batch {
     pub inputs: [Vec<u32>; INPUTS],
     /// The index in the alphabet of the byte to predict at each position.
     pub targets: Vec<u32>,
+    /// What contexts say of it, if that is known.
+    pub heard: Option<Heard>,
 }
 
 impl Batch {
     fn new(sequences: usize, length: usize) -> Self {
         let room = || Vec::with_capacity(sequences * length);
-        Self { sequences: 0, length, inputs: std::array::from_fn(|_| room()), targets: room() }
+        Self { sequences: 0, length, inputs: std::array::from_fn(|_| room()), targets: room(), heard: None }
     }
 
     /// Number of positions.
@@ -181,7 +207,7 @@ impl Batch {
         self.targets.len()
     }
 
-    /// One of its sequences alone.
+    /// One of its sequences alone, without advice.
     pub fn sequence(&self, number: usize) -> Self {
         let range = number * self.length..(number + 1) * self.length;
         Self {
@@ -189,6 +215,7 @@ impl Batch {
             length: self.length,
             inputs: self.inputs.each_ref().map(|rows| rows[range.clone()].to_vec()),
             targets: self.targets[range].to_vec(),
+            heard: None,
         }
     }
 }
@@ -232,7 +259,7 @@ mod tests {
     #[test]
     fn a_position_sees_the_byte_before_it_and_predicts_its_own() {
         let corpus = Corpus::new(b"abcabcabcabc", &Layout::Plain, &shape(b"abc"));
-        let batch = corpus.draw(&mut Random::new(7), 5, 6);
+        let batch = corpus.draw(&mut Random::new(7), 5, 6, Shares::START);
         assert_eq!((batch.sequences, batch.positions()), (5, 30));
         for sequence in 0..5 {
             for i in sequence * 6..sequence * 6 + 6 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::options::UNFINISHED;
 
-const MAGIC: [u8; 8] = *b"nncztrn2";
+const MAGIC: [u8; 8] = *b"nncztrn3";
 
 /// Everything that changes while a network trains.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +32,8 @@ pub struct State {
     pub second: Vec<f32>,
     /// The mean squared gradients of tensors.
     pub squares: Vec<f32>,
+    /// What the network and contexts count.
+    pub shares: Vec<f32>,
 }
 
 /// Writes `state` of the run named by `identity` to a new file and puts it in the place of `path` when it is whole.
@@ -63,12 +65,12 @@ pub fn load(path: &Path, identity: &str, parameters: usize, tensors: usize) -> R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let longest = encode(identity, &State::default()).len() + MAGIC.len() + 4 + 12 * parameters + 4 * tensors;
+    let longest = encode(identity, &State::default()).len() + MAGIC.len() + 4 + 12 * parameters + 4 * tensors + 8;
     let mut content = Vec::new();
     file.take(longest as u64 + 1).read_to_end(&mut content)?;
     Ok(decode(&content, identity).filter(|state| {
         let lengths = vectors(state).map(Vec::len);
-        lengths == [parameters, parameters, parameters, tensors]
+        lengths == [parameters, parameters, parameters, tensors, 2]
     }))
 }
 
@@ -87,8 +89,8 @@ fn encode(identity: &str, state: &State) -> Vec<u8> {
     content
 }
 
-fn vectors(state: &State) -> [&Vec<f32>; 4] {
-    [&state.values, &state.first, &state.second, &state.squares]
+fn vectors(state: &State) -> [&Vec<f32>; 5] {
+    [&state.values, &state.first, &state.second, &state.squares, &state.shares]
 }
 
 fn decode(bytes: &[u8], identity: &str) -> Option<State> {
@@ -115,8 +117,8 @@ fn decode(bytes: &[u8], identity: &str) -> Option<State> {
         let bytes = take(length.checked_mul(4)?)?.as_chunks().0;
         Some(bytes.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
     };
-    let (values, first, second, squares) = (vector()?, vector()?, vector()?, vector()?);
-    Some(State { bytes_seen, elapsed, random, steps, values, first, second, squares })
+    let (values, first, second, squares, shares) = (vector()?, vector()?, vector()?, vector()?, vector()?);
+    Some(State { bytes_seen, elapsed, random, steps, values, first, second, squares, shares })
 }
 
 #[cfg(test)]
@@ -133,6 +135,7 @@ mod tests {
             first: vec![0.5, 0.25],
             second: vec![f32::MIN_POSITIVE, 3.0],
             squares: vec![7.0],
+            shares: vec![0.5, 0.75],
         }
     }
 

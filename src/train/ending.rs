@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::advice::{Advice, Wanted};
 use crate::error::Result;
 use crate::net::Weights;
 
@@ -17,8 +18,8 @@ const LANDING_SHARE: f64 = 0.1;
 /// What is done with the network on the way.
 type Show<'a> = &'a mut dyn FnMut(&Weights) -> Result<()>;
 
-/// Whether training shall go on with a network that stands so.
-type Judge<'a> = &'a mut dyn FnMut(&Weights) -> Result<bool>;
+/// Whether training shall go on with a network that stands so: then with what contexts say of the places it learns from.
+pub(super) type Judge<'a> = &'a mut dyn FnMut(&Weights, &Wanted) -> Result<Option<Advice>>;
 
 /// Shows the network, as it would be in the archive now, to a caller.
 pub struct Watch<'a> {
@@ -39,7 +40,7 @@ impl<'a> Watch<'a> {
         Self { show: None, next: Instant::now(), probe: None }
     }
 
-    /// Asks `judge` once, when `percent` of the budget are used up, whether to go on.
+    /// Asks `judge` once, when `percent` of the budget are used up, whether to go on, and for advice.
     pub fn with_probe(self, percent: u32, judge: Judge<'a>) -> Self {
         Self { probe: Some((f64::from(percent) / 100.0, judge)), ..self }
     }
@@ -54,12 +55,9 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Whether to go on with the `weights` where the share `used` of the budget is used up.
-    pub(super) fn goes_on(&mut self, used: f64, weights: impl FnOnce() -> Result<Weights>) -> Result<bool> {
-        match self.probe.take_if(|(share, _)| used >= *share) {
-            Some((_, judge)) => judge(&weights()?),
-            None => Ok(true),
-        }
+    /// Who is to be asked where the share `used` of the budget is used up.
+    pub(super) fn judge(&mut self, used: f64) -> Option<Judge<'a>> {
+        self.probe.take_if(|(share, _)| used >= *share).map(|(_, judge)| judge)
     }
 }
 

@@ -3,11 +3,13 @@
 //! The network overfits one file. What comes out are the integer weights of [`crate::net`]; nothing else of a training
 //! run, neither its speed nor its device, is needed to decode.
 
+mod advice;
 mod batch;
 mod checkpoint;
 mod cpu;
 mod ending;
 mod forward;
+mod mixed;
 mod model;
 mod optimiser;
 mod parameters;
@@ -21,8 +23,10 @@ mod training;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::advice::{Advice, Wanted};
 use self::batch::Batch;
 pub use self::ending::Watch;
+use self::mixed::Shares;
 pub use self::training::{End, Training};
 use crate::error::Result;
 use crate::layout::Layout;
@@ -108,15 +112,16 @@ impl Recipe {
 
 /// Something that computes the loss of a batch and its gradient.
 trait Engine {
-    /// The mean loss in nats a byte of `batch` under the parameters `values`; writes its gradient.
-    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<f64>;
+    /// The mean loss in nats a byte of `batch` under the parameters `values`; writes its gradient, or where the batch has advice,
+    /// that of [what the network is to be good at](mixed), also by the shares.
+    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<(f64, Shares)>;
 
     /// The mean loss alone.
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64>;
 }
 
 /// Trains a network of `shape` on `bytes` and rounds it to integers. `watch` sees it on the way; nothing comes of it if that
-/// says to give up.
+/// says to give up. From when that gives advice, the network learns to add to what contexts say.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Cancelled`] soon after `progress` asks to stop; [`crate::ErrorKind::Unsupported`] for a shape that cannot be

@@ -4,6 +4,7 @@
 use candle_core::{D, DType, Device, Tensor, Var};
 
 use super::batch::Batch;
+use super::mixed::{Classes, Heard, Shares};
 use super::parameters::Parameters;
 use super::{Engine, NORM_LIMIT};
 use crate::error::{Error, ErrorKind, Result};
@@ -25,8 +26,8 @@ impl Model {
         Self { shape: shape.clone(), parameters: Parameters::new(shape), device }
     }
 
-    /// The mean loss in nats of `batch` under `variables`, one a tensor of [`Parameters`], all of one float type.
-    pub fn loss(&self, variables: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
+    /// `positions × classes` under `variables`, one a tensor of [`Parameters`], all of one float type.
+    pub fn logits(&self, variables: &[Tensor], batch: &Batch) -> candle_core::Result<Tensor> {
         let mut x = self.embed(variables, batch)?;
         for layer in &self.parameters.layers {
             let n = normalise(&x)?;
@@ -38,9 +39,26 @@ impl Model {
             let u = normalise(&x)?.matmul(&variables[layer.up].t()?)?.relu()?;
             x = (x + u.matmul(&variables[layer.down].t()?)?)?;
         }
-        let logits = normalise(&x)?.matmul(&variables[self.parameters.output].t()?)?;
+        normalise(&x)?.matmul(&variables[self.parameters.output].t()?)
+    }
+
+    /// The mean cross-entropy in nats of the `logits` for `batch`.
+    pub fn loss(&self, logits: &Tensor, batch: &Batch) -> candle_core::Result<Tensor> {
         let targets = Tensor::from_slice(&batch.targets, batch.positions(), &self.device)?;
-        candle_nn::loss::cross_entropy(&logits, &targets)
+        candle_nn::loss::cross_entropy(logits, &targets)
+    }
+
+    /// Something whose gradient is that of what the network is to be good at where contexts give advice: the product of the logits
+    /// and that gradient by them, which is made on the CPU. And the gradient by the shares.
+    fn mixed(&self, logits: &Tensor, batch: &Batch, heard: &Heard) -> candle_core::Result<(Tensor, Shares)> {
+        let (classes, mut shares) = (Classes::new(&self.shape.alphabet), Shares::ZERO);
+        let mut gradient = candle_nn::ops::softmax(&logits.detach(), D::Minus1)?.flatten_all()?.to_vec1::<f32>()?;
+        let (rows, scale) = (gradient.chunks_mut(self.shape.alphabet.len()), 1.0 / batch.positions() as f32);
+        for (place, (row, &target)) in rows.zip(&batch.targets).enumerate() {
+            row[target as usize] -= 1.0;
+            shares.add(classes.mix(row, target as usize, heard, place, scale));
+        }
+        Ok(((logits * Tensor::from_vec(gradient, logits.shape(), &self.device)?)?.sum_all()?, shares))
     }
 
     /// `positions × width`: the sum of the inputs' embeddings. Rows are chosen by a product with ones and zeros: the gradient
@@ -104,12 +122,17 @@ impl Model {
         tensors.iter().map(|t| Var::from_slice(&values[t.range.clone()], (t.rows, t.columns), &self.device)).collect()
     }
 
-    fn step(&self, values: &[f32], batch: &Batch, gradient: Option<&mut [f32]>) -> candle_core::Result<f64> {
+    fn step(&self, values: &[f32], batch: &Batch, gradient: Option<&mut [f32]>) -> candle_core::Result<(f64, Shares)> {
         let variables = self.variables(values)?;
         let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
-        let loss = self.loss(&tensors, batch)?;
+        let logits = self.logits(&tensors, batch)?;
+        let (loss, mut shares) = (self.loss(&logits, batch)?, Shares::ZERO);
         if let Some(gradient) = gradient {
-            let gradients = loss.backward()?;
+            let mut least = loss.clone();
+            if let Some(heard) = &batch.heard {
+                (least, shares) = self.mixed(&logits, batch, heard)?;
+            }
+            let gradients = least.backward()?;
             for (tensor, variable) in self.parameters.tensors.iter().zip(&variables) {
                 let found = gradients
                     .get(variable)
@@ -117,18 +140,18 @@ impl Model {
                 gradient[tensor.range.clone()].copy_from_slice(&found.flatten_all()?.to_vec1::<f32>()?);
             }
         }
-        loss.to_dtype(DType::F64)?.to_scalar::<f64>()
+        Ok((loss.to_dtype(DType::F64)?.to_scalar::<f64>()?, shares))
     }
 }
 
 impl Engine for Model {
-    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<f64> {
+    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<(f64, Shares)> {
         self.step(values, batch, Some(gradient)).map_err(failed)
     }
 
     /// One sequence at a time: each takes memory by the square of its length.
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64> {
-        let losses = (0..batch.sequences).map(|number| self.step(values, &batch.sequence(number), None));
+        let losses = (0..batch.sequences).map(|number| Ok(self.step(values, &batch.sequence(number), None)?.0));
         let sum: f64 = losses.sum::<candle_core::Result<f64>>().map_err(failed)?;
         Ok(sum / batch.sequences.max(1) as f64)
     }

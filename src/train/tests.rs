@@ -8,6 +8,7 @@ use candle_core::{Device as CandleDevice, Tensor};
 use super::batch::Corpus;
 use super::cpu::{CpuEngine, Simd};
 use super::forward::Forward;
+use super::mixed::{Heard, Shares};
 use super::model::Model;
 use super::parameters::Parameters;
 use super::precision::Precision;
@@ -15,6 +16,7 @@ use super::random::Random;
 use super::*;
 use crate::ErrorKind;
 use crate::net::{Distribution, Input, Instructions, Network};
+use crate::predict::Decision;
 use crate::progress::Silent;
 
 pub(super) const FILE: &[u8] = include_bytes!("../../Cargo.lock");
@@ -32,11 +34,40 @@ pub(super) fn shape(width: u16, layers: u8, heads: u8, window: u16) -> Shape {
 /// A batch whose structural inputs are random too, so that every table learns.
 pub(super) fn batch(shape: &Shape, sequences: usize, length: usize, seed: u64) -> Batch {
     let mut random = Random::new(seed);
-    let mut batch = Corpus::new(FILE, &Layout::Plain, shape).draw(&mut random, sequences, length);
+    let mut batch = Corpus::new(FILE, &Layout::Plain, shape).draw(&mut random, sequences, length, Shares::START);
     for (rows, count) in batch.inputs.iter_mut().zip(shape.input_rows()).skip(1) {
         rows.iter_mut().for_each(|row| *row = random.below(count) as u32);
     }
     batch
+}
+
+/// The same with what might be said of its bytes: at every fifth nothing, else a wrong byte or half, then the bits.
+fn advised(batch: Batch, shape: &Shape, seed: u64) -> Batch {
+    let mut random = Random::new(seed);
+    let mut advice = Advice::default();
+    for (place, &target) in batch.targets.iter().enumerate() {
+        let byte = shape.alphabet[target as usize];
+        let mut say = |decision| advice.decision(decision, byte, random.below(3000) as i32 - 1500);
+        match place % 5 {
+            0 => {}
+            1 => say(Decision::Byte(byte)),
+            2 => [Decision::Byte(byte ^ 1), Decision::Half(byte)].into_iter().for_each(say),
+            3 => [Decision::Half(byte ^ 16)].into_iter().chain((0..8).map(Decision::Bit)).for_each(say),
+            _ => (0..8).map(Decision::Bit).for_each(say),
+        }
+        advice.end_byte();
+    }
+    Batch { heard: Some(Heard { advice, shares: Shares::START }), ..batch }
+}
+
+/// That each byte of the file is the one before it, as likely as not.
+fn advice_on_all() -> Advice {
+    let mut advice = Advice::default();
+    for (place, &byte) in FILE.iter().enumerate() {
+        advice.decision(Decision::Byte(FILE[place.saturating_sub(1)]), byte, 0);
+        advice.end_byte();
+    }
+    advice
 }
 
 fn options(seed: u64, threads: usize) -> TrainOptions {
@@ -74,7 +105,7 @@ fn gradients_agree_with_finite_differences() {
     };
     let loss = |variables: &[candle_core::Var]| {
         let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
-        model.loss(&tensors, &batch).unwrap()
+        model.loss(&model.logits(&tensors, &batch).unwrap(), &batch).unwrap()
     };
     let start = variables(&values);
     let gradients = loss(&start).backward().unwrap();
@@ -164,14 +195,18 @@ fn a_run_continued_from_its_checkpoint_gives_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let shape = shape(16, 1, 1, 16);
     let budget = Budget { bytes: 9000, time: None };
-    let whole = train(FILE, &Layout::Plain, &shape, &budget, &options(1, 2), &mut Watch::none(), &Silent).unwrap();
+    let run = |options: &TrainOptions, progress: &dyn Progress| {
+        let mut judge = |_: &Weights, _: &Wanted| Ok(Some(advice_on_all()));
+        let mut watch = Watch::none().with_probe(40, &mut judge);
+        train(FILE, &Layout::Plain, &shape, &budget, options, &mut watch, progress)
+    };
+    let whole = run(&options(1, 2), &Silent).unwrap();
     let options = TrainOptions { checkpoint: Some(folder.path().join("state")), ..options(1, 2) };
-    // Interrupted at several places, before and after rounding began.
+    // Interrupted at several places, before and after advice came and rounding began.
     for steps in [3, 9, 10] {
-        let stop = StopAfter(AtomicU32::new(steps));
-        train(FILE, &Layout::Plain, &shape, &budget, &options, &mut Watch::none(), &stop).unwrap_err();
+        run(&options, &StopAfter(AtomicU32::new(steps))).unwrap_err();
     }
-    assert_eq!(train(FILE, &Layout::Plain, &shape, &budget, &options, &mut Watch::none(), &Silent).unwrap(), whole);
+    assert_eq!(run(&options, &Silent).unwrap(), whole);
 }
 
 #[test]
@@ -191,7 +226,7 @@ fn a_shape_that_does_not_fit_the_file_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
-/// The hand-written passes against candle's, on every instruction set and uneven sizes.
+/// The hand-written passes against candle's, on every instruction set and uneven sizes, with contexts' advice and without.
 #[test]
 fn the_cpu_engine_agrees_with_the_model() {
     for (width, layers, heads, window, length, threads) in
@@ -200,16 +235,20 @@ fn the_cpu_engine_agrees_with_the_model() {
         let shape = shape(width, layers, heads, window);
         let parameters = Parameters::new(&shape);
         let values: Vec<f32> = parameters.initial(&mut Random::new(8)).iter().map(|value| value * 1.5).collect();
-        let batch = batch(&shape, 3, length, 4);
+        let alone = batch(&shape, 3, length, 4);
+        let batch = if heads == 2 { advised(alone, &shape, 5) } else { alone };
         let mut expected = vec![0.0; parameters.len()];
-        let expected_loss = Model::new(&shape, CandleDevice::Cpu).gradient(&values, &batch, &mut expected).unwrap();
+        let (expected_loss, expected_shares) =
+            Model::new(&shape, CandleDevice::Cpu).gradient(&values, &batch, &mut expected).unwrap();
         for simd in Simd::available() {
             let of_loss = if simd.multiplies_pairs() { 2e-3 } else { 1e-5 };
             let mut engine = CpuEngine::new(&shape, threads, simd);
             let mut gradient = vec![0.0; parameters.len()];
             // Twice: nothing of one step may be left in the next.
             for _ in 0..2 {
-                let loss = engine.gradient(&values, &batch, &mut gradient).unwrap();
+                let (loss, shares) = engine.gradient(&values, &batch, &mut gradient).unwrap();
+                assert!((shares.network - expected_shares.network).abs() < 2e-3, "{shares:?} {expected_shares:?}");
+                assert!((shares.contexts - expected_shares.contexts).abs() < 2e-3, "{shares:?} {expected_shares:?}");
                 assert!((loss - expected_loss).abs() < of_loss * expected_loss, "{simd:?}: {loss} for {expected_loss}");
             }
             for tensor in &parameters.tensors {
@@ -269,7 +308,7 @@ fn rounding_costs_about_half_a_nat_for_each_weight() {
     let mut precision = Precision::new(&parameters, &shape, &corpus, LENGTH);
     let mut gradient = vec![0.0; parameters.len()];
     for seed in 0..100 {
-        let batch = corpus.draw(&mut Random::new(seed), 8, 96);
+        let batch = corpus.draw(&mut Random::new(seed), 8, 96, Shares::START);
         training.engine.gradient(&training.values, &batch, &mut gradient).unwrap();
         precision.observe(&parameters, &gradient, batch.positions());
     }

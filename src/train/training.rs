@@ -9,6 +9,7 @@ use super::batch::Corpus;
 use super::checkpoint::{self, State};
 use super::cpu::{CpuEngine, Simd};
 use super::ending::{Landing, Watch};
+use super::mixed::Shares;
 use super::model::Model;
 use super::optimiser::{Optimiser, Rates};
 use super::parameters::Parameters;
@@ -53,6 +54,7 @@ pub struct Training {
     gradient: Vec<f32>,
     optimiser: Optimiser,
     precision: Precision,
+    shares: Shares,
     bytes_seen: u64,
     checkpoint: Option<PathBuf>,
     identity: String,
@@ -92,6 +94,7 @@ impl Training {
             optimiser: Optimiser::new(&parameters, options.threads),
             parameters,
             precision,
+            shares: Shares::START,
             bytes_seen: 0,
             checkpoint: options.checkpoint.clone(),
             identity: identity(bytes, layout, shape, budget, options),
@@ -107,7 +110,7 @@ impl Training {
     /// # Errors
     /// As [`super::train`]; interrupted, it keeps its state first.
     pub fn run(&mut self, watch: &mut Watch, progress: &dyn Progress) -> Result<End> {
-        let begin = Instant::now();
+        let mut begin = Instant::now();
         let mut saved = begin;
         let mut shown = Shown::default();
         let mut landing = None;
@@ -132,16 +135,25 @@ impl Training {
             if used >= 1.0 {
                 return Ok(End::Trained);
             }
+            // Before the step, so that a run that is continued takes it with the same advice.
+            if landing.is_none()
+                && let Some(judge) = watch.judge(used)
+            {
+                let begin_of_judging = Instant::now();
+                match judge(&self.weights()?, self.corpus.wanted())? {
+                    None => return Ok(End::GivenUp),
+                    Some(advice) => self.corpus.heed(advice),
+                }
+                // The budget is for learning.
+                begin += begin_of_judging.elapsed();
+            }
             let loss = self.step(used)?;
             shown.loss(loss, self.bytes_seen, progress);
             watch.look(|| self.weights())?;
-            if landing.is_none() && !watch.goes_on(used, || self.weights())? {
-                return Ok(End::GivenUp);
-            }
         }
     }
 
-    /// One step at the share `used` of the budget; returns the loss in nats a byte before it.
+    /// One step at the share `used` of the budget; returns the loss of the network alone in nats a byte before it.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if the device fails.
@@ -151,10 +163,11 @@ impl Training {
             self.round();
         }
         let recipe = &self.recipe;
-        let batch =
-            self.corpus.draw(&mut self.random, recipe.sequences, recipe.windows * usize::from(self.shape.window));
+        let length = recipe.windows * usize::from(self.shape.window);
+        let batch = self.corpus.draw(&mut self.random, recipe.sequences, length, self.shares);
         let values = if is_rounding { &self.rounded } else { &self.values };
-        let loss = self.engine.gradient(values, &batch, &mut self.gradient)?;
+        let (loss, by_shares) = self.engine.gradient(values, &batch, &mut self.gradient)?;
+        self.shares.learn(by_shares);
         self.precision.observe(&self.parameters, &self.gradient, batch.positions());
         let scale = rate(recipe, used as f32);
         let (muon, adam) = (recipe.muon_rate * scale, recipe.adam_rate * scale);
@@ -214,6 +227,7 @@ impl Training {
                 self.random = Random::from_state(state.random);
                 self.optimiser.restore(state.steps, state.first, state.second);
                 self.precision.restore(state.steps, state.squares);
+                self.shares = Shares { network: state.shares[0], contexts: state.shares[1] };
             }
             None if path.exists() => progress.note("the checkpoint is of another run or damaged; training starts anew"),
             None => {}
@@ -234,6 +248,7 @@ impl Training {
             first: first.to_vec(),
             second: second.to_vec(),
             squares: self.precision.squares().to_vec(),
+            shares: vec![self.shares.network, self.shares.contexts],
         };
         if let Err(error) = checkpoint::save(path, &self.identity, &state) {
             progress.warning(&format!("no checkpoint could be written to {}: {error}", path.display()));

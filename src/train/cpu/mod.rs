@@ -12,6 +12,7 @@ pub use kernels::{Rows, RowsMut, Simd, View};
 use self::sequence::{Packed, Worker};
 use super::Engine;
 use super::batch::Batch;
+use super::mixed::Shares;
 use super::parameters::Parameters;
 use crate::error::Result;
 use crate::net::Shape;
@@ -56,13 +57,15 @@ impl CpuEngine {
 }
 
 impl Engine for CpuEngine {
-    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<f64> {
+    fn gradient(&mut self, values: &[f32], batch: &Batch, gradient: &mut [f32]) -> Result<(f64, Shares)> {
         let loss = self.run(values, batch, true);
+        let mut shares = self.workers[0].shares;
         gradient.copy_from_slice(&self.workers[0].gradient);
         for worker in &self.workers[1..] {
+            shares.add(worker.shares);
             gradient.iter_mut().zip(&worker.gradient).for_each(|(sum, addend)| *sum += addend);
         }
-        Ok(loss)
+        Ok((loss, shares))
     }
 
     fn loss(&mut self, values: &[f32], batch: &Batch) -> Result<f64> {

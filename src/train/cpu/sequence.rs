@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::super::batch::Batch;
+use super::super::mixed::{Classes, Shares};
 use super::super::parameters::{LayerTensors, Parameters};
 use super::pairs::Operand;
 use super::{Rows, RowsMut, Simd, View};
@@ -208,6 +209,7 @@ struct LayerState {
 /// One thread's buffers.
 pub struct Worker {
     sizes: Sizes,
+    order: Classes,
     parameters: Parameters,
     simd: Simd,
     length: usize,
@@ -227,6 +229,8 @@ pub struct Worker {
     dbias: Vec<f32>,
     /// The sum of the gradients of the sequences of the last run.
     pub gradient: Vec<f32>,
+    /// The same by the shares.
+    pub shares: Shares,
     /// The sum of the losses of the positions of the last run, in nats.
     pub loss: f64,
 }
@@ -239,6 +243,7 @@ impl Worker {
         let (empty, operand) = (Vec::new, Operand::default);
         Self {
             sizes,
+            order: Classes::new(&shape.alphabet),
             simd,
             length: 0,
             layers,
@@ -255,6 +260,7 @@ impl Worker {
             dscores: empty(),
             dbias: vec![0.0; sizes.heads * sizes.window],
             gradient: vec![0.0; parameters.len()],
+            shares: Shares::ZERO,
             loss: 0.0,
             parameters,
         }
@@ -264,6 +270,7 @@ impl Worker {
     pub fn run(&mut self, values: &[f32], packed: &Packed, batch: &Batch, range: Range<usize>, backward: bool) {
         self.reserve(batch.length);
         self.gradient.fill(0.0);
+        self.shares = Shares::ZERO;
         self.loss = 0.0;
         for sequence in range {
             let first = sequence * batch.length;
@@ -304,7 +311,7 @@ impl Worker {
         self.columns = vec![0.0; (s.window + length + PAD) * s.head_width];
     }
 
-    /// Leaves in `logits` the gradient of the batch's mean loss by the logits.
+    /// Leaves in `logits` the gradient by the logits: of the batch's mean loss, or of what advice makes of it.
     fn forward(&mut self, values: &[f32], packed: &Packed, batch: &Batch, first: usize) {
         let (s, simd, length) = (self.sizes, self.simd, self.length);
         self.embed(values, batch, first);
@@ -325,8 +332,16 @@ impl Worker {
         simd.normalise(&self.x, &mut self.n.values, &mut self.scales, s.row());
         packed.output.forward(simd, &mut self.n, &mut self.logits.values, length, false);
         let scale = 1.0 / batch.positions() as f32;
-        for (logits, &target) in self.logits.values.chunks_mut(apart(s.logits)).zip(&batch.targets[first..]) {
-            self.loss += simd.cross_entropy(&mut logits[..s.logits], s.classes, target as usize, scale);
+        let targets = batch.targets[first..].iter().map(|&target| target as usize);
+        for ((place, logits), target) in self.logits.values.chunks_mut(apart(s.logits)).enumerate().zip(targets) {
+            let logits = &mut logits[..s.logits];
+            match &batch.heard {
+                None => self.loss += simd.cross_entropy(logits, s.classes, target, scale),
+                Some(heard) => {
+                    self.loss += simd.cross_entropy(logits, s.classes, target, 1.0);
+                    self.shares.add(self.order.mix(&mut logits[..s.classes], target, heard, first + place, scale));
+                }
+            }
         }
     }
 
