@@ -231,6 +231,8 @@ impl<'a> Job<'a> {
             if !plan.forced && !self.may_pay(plan, weights, times)? {
                 return Ok(None);
             }
+            self.progress
+                .note("contexts code the file once, and from then on the network learns to add to what they say");
             let (advice, first_block) = self.advise(wanted)?;
             without = Some(first_block);
             Ok(Some(advice))
