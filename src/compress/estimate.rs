@@ -55,7 +55,7 @@ pub fn estimate(source: &[u8], options: &Options, progress: &dyn Progress) -> Re
     let (mut job, mut plan) = Job::new(source, options, progress)?;
     let sample = job.code_sample(&mut plan, &options.resources)?;
     fit_memory(&mut job, None, options)?;
-    let contexts = pace::pass(&job, job.blocks, Speed::new(sample.length as u64, sample.time));
+    let contexts = pace::pass(&job, job.blocks, Speed::of_contexts(&sample));
     // One of the passes, to encode and to decode, is saved if there is nothing to encode, or both go on at the same time.
     let passes = if sample.only_block.is_some() || job.is_pipelined(job.blocks) { 1 } else { 2 };
     let mut estimate = Estimate {

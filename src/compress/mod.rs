@@ -11,6 +11,7 @@ mod tests;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::block::Coding;
@@ -282,9 +283,9 @@ impl<'a> Job<'a> {
     fn advise(&self, wanted: &Wanted) -> Result<(Advice, Encoded)> {
         let (mut advice, mut first_block) = (Advice::default(), None);
         let record = |number: usize| {
-            let range = part(self.source.len() as u64, self.blocks.into(), number as u64);
-            let block = &self.source[range.start as usize..range.end as usize];
-            let mut listener = Listener::new(block, range.start as usize, wanted);
+            let range = self.range(number);
+            let block = &self.source[range.clone()];
+            let mut listener = Listener::new(block, range.start, wanted);
             let streams = self.coding(None, false).encode_observed(block, 1, &Quiet(self.progress), &mut listener)?;
             Ok((listener.advice, streams))
         };
@@ -322,7 +323,13 @@ impl<'a> Job<'a> {
 
     /// What a network is tried on.
     fn first_block(&self) -> &[u8] {
-        &self.source[..part(self.source.len() as u64, self.blocks.into(), 0).end as usize]
+        &self.source[self.range(0)]
+    }
+
+    /// Where the block of that number stands.
+    fn range(&self, number: usize) -> Range<usize> {
+        let range = part(self.source.len() as u64, self.blocks.into(), number as u64);
+        range.start as usize..range.end as usize
     }
 
     /// Encodes all blocks and writes the archive. One that becomes too short for what decoding it takes is made anew with
@@ -365,10 +372,7 @@ impl<'a> Job<'a> {
         if let Some(model) = model {
             writer.model(&model.section)?;
         }
-        let block = |number| {
-            let range = header.range(number as u32);
-            &self.source[range.start as usize..range.end as usize]
-        };
+        let block = |number| &self.source[self.range(number)];
         let mut proof = Proof::new(header.clone());
         let mut put = |number, (streams, followed): (Encoded, Option<Followed>)| {
             let (header, payload) = seal(block(number), streams);

@@ -36,6 +36,11 @@ impl Speed {
         Self { bytes: bytes.max(1), time }
     }
 
+    /// Contexts alone, on a `sample`.
+    pub fn of_contexts(sample: &Sample) -> Self {
+        Self::new(sample.length as u64, sample.time)
+    }
+
     /// The time that `bytes` take.
     pub fn time_for(self, bytes: u64) -> Duration {
         let nanoseconds = self.time.as_nanos() * u128::from(bytes) / u128::from(self.bytes);
@@ -112,7 +117,7 @@ pub fn pass(job: &Job, blocks: u32, speed: Speed) -> Duration {
 
 /// The time to probe a network, and to hear what contexts say of the whole file, at the speed that a `sample` was coded at.
 pub fn judging(job: &Job, plan: &NetworkPlan, sample: &Sample) -> Duration {
-    let contexts = Speed::new(sample.length as u64, sample.time);
+    let contexts = Speed::of_contexts(sample);
     // With the network the sample takes about twice as long.
     let probe = if plan.forced { 0 } else { 2 * PROBE.min(job.source.len()) as u64 };
     contexts.time_for(probe) + pass(job, job.blocks, contexts)
