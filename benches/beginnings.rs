@@ -50,10 +50,10 @@ fn kind(layout: &Layout) -> usize {
 
 fn learned(bytes: &[u8], layout: &Layout, effort: Effort) -> Learned {
     let (tables, instructions) = (Tables { bits: 22, effort }, Instructions::choose().expect("a known NNCZ_KERNEL"));
-    let mut predictor = Predictor::beginning_with(Beginnings::PLAIN, layout, tables, &[bytes.len()], instructions);
+    let mut predictor = Predictor::beginning_with(Beginnings::PLAIN, layout, tables, bytes.len(), instructions);
     for &byte in bytes {
         let mut answers = |decision: Decision, _: u16| Ok(decision.of(byte));
-        predictor.code_byte(0, None, &mut answers).expect("nothing fails");
+        predictor.code_byte(None, &mut answers).expect("nothing fails");
     }
     predictor.learned()
 }

@@ -94,16 +94,16 @@ fn bits_per_byte_of_middle(network: &Network, bytes: &[u8], layout: &Layout, len
     let start = (bytes.len() - length) / 2;
     let mut follower = Follower::new(layout);
     (1..=start).for_each(|end| follower.advance(&bytes[..end]));
-    let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
+    let (mut session, mut prediction) = (network.session(), Distribution::uniform());
     let mut bits = 0.0;
     for i in start..start + length {
         let previous = (i > start).then(|| bytes[i - 1]);
-        network.step(&mut team, &[follower.input(previous)], &mut prediction);
+        network.step(&mut session, &follower.input(previous), &mut prediction);
         follower.advance(&bytes[..=i]);
         let mut node = 1;
         for place in (0..8).rev() {
             let bit = usize::from(bytes[i] >> place & 1);
-            let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+            let odds = prediction.continuations(node).map(|weight| f64::from(weight.max(1)));
             bits -= (odds[bit] / (odds[0] + odds[1])).log2();
             node = 2 * node + bit;
         }

@@ -1,9 +1,9 @@
-//! One step of the network, by instruction set, width and number of lanes in lockstep; and the primitives that it is
-//! made of, each by itself, at the sizes of a network 64 wide with four lanes.
+//! One step of the network, by instruction set and width; and the primitives that it is
+//! made of, each by itself, at the sizes of a network 64 wide.
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nncz::net::kernels::{AttentionShape, Kernel, scalar::Scalar};
 use nncz::net::{Distribution, Input, Instructions, Matrix, Network, Shape, Weights};
 use nncz::plan::Plan;
@@ -46,15 +46,11 @@ fn steps(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("step/width {width}"));
         for instructions in Instructions::available() {
             let network = Network::new(&weights, instructions);
-            for lanes in [1, 2, 4, 8] {
-                let mut team = network.team(lanes);
-                let inputs = vec![Input::default(); lanes];
-                let mut predictions = vec![Distribution::uniform(); lanes];
-                group.throughput(Throughput::Bytes(lanes as u64));
-                group.bench_function(BenchmarkId::new(instructions.name(), lanes), |bencher| {
-                    bencher.iter(|| network.step(&mut team, &inputs, &mut predictions));
-                });
-            }
+            let (mut session, mut prediction) = (network.session(), Distribution::uniform());
+            group.throughput(Throughput::Bytes(1));
+            group.bench_function(instructions.name(), |bencher| {
+                bencher.iter(|| network.step(&mut session, &Input::default(), &mut prediction));
+            });
         }
     }
 }
@@ -84,10 +80,10 @@ fn primitives_of(criterion: &mut Criterion, name: &str, kernel: impl Kernel) {
     for (rows, columns) in [(64, 64), (256, 64), (64, 256)] {
         let matrix = matrix(rows, columns);
         let packed = kernel.pack(&matrix, true);
-        let (inputs, mut outputs) = (vec![200; 4 * columns], vec![0; 4 * rows]);
+        let (inputs, mut outputs) = (vec![200; columns], vec![0; rows]);
         let mut group = criterion.benchmark_group(format!("product/{rows} × {columns}"));
-        group.throughput(Throughput::Elements((4 * rows * columns) as u64));
-        group.bench_function(name, |bencher| bencher.iter(|| kernel.product(&packed, &inputs, &mut outputs, 4)));
+        group.throughput(Throughput::Elements((rows * columns) as u64));
+        group.bench_function(name, |bencher| bencher.iter(|| kernel.product(&packed, &inputs, &mut outputs)));
     }
     attention_of(criterion, name, kernel);
     let (stream, mut outputs) = ([300; 64], [0; 64]);
@@ -100,7 +96,7 @@ fn primitives_of(criterion: &mut Criterion, name: &str, kernel: impl Kernel) {
     });
 }
 
-/// All four heads of one lane.
+/// All four heads.
 fn attention_of(criterion: &mut Criterion, name: &str, kernel: impl Kernel) {
     let shape = AttentionShape { heads: 4, head_width: 16, window: 128, score_shift: 6 };
     let mut cache = kernel.cache(&shape);

@@ -1,4 +1,4 @@
-//! The adaptive half alone: `cargo bench --bench predict -- [--lanes N] [--bits N] [--effort 0|1|2|3] [--without columns|relations|clues]
+//! The adaptive half alone: `cargo bench --bench predict -- [--bits N] [--effort 0|1|2|3] [--without columns|relations|clues]
 //! FILE…` prints each file's size as the sum of −log2 p over its decisions, without container or network, their number per byte, and
 //! the speed in bytes per second of the processor's time. Without clues, relations stay; without relations, neither does; without
 //! columns, nothing is known of them but where they begin and end.
@@ -10,7 +10,7 @@ use nncz::net::Instructions;
 use nncz::predict::{Decision, Effort, Predictor, Tables};
 
 fn main() {
-    let (mut lanes, mut tables, mut files) = (1, Tables { bits: 23, effort: Effort::Normal }, Vec::new());
+    let (mut tables, mut files) = (Tables { bits: 23, effort: Effort::Normal }, Vec::new());
     let mut forget = None;
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
@@ -18,9 +18,8 @@ fn main() {
             forget = arguments.next().map(|part| forgetting(&part));
             continue;
         }
-        let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+        let mut number = || -> usize { arguments.next().and_then(|text| text.parse().ok()).expect("a number") };
         match argument.as_str() {
-            "--lanes" => lanes = number(),
             "--bits" => tables.bits = number() as u8,
             "--effort" => tables.effort = [Effort::Fast, Effort::Quick, Effort::Normal, Effort::Full][number().min(3)],
             _ => files.push(argument),
@@ -29,7 +28,7 @@ fn main() {
     println!("{:>12} {:>12} {:>7} {:>9} {:>6}  file and layout", "bytes", "coded", "bpb", "decisions", "MB/s");
     for file in files {
         let bytes = std::fs::read(&file).expect("a readable file");
-        measure(&file, &bytes, lanes, tables, forget);
+        measure(&file, &bytes, tables, forget);
     }
 }
 
@@ -56,7 +55,7 @@ fn forgetting(part: &str) -> Forget {
     }
 }
 
-fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables, forget: Option<Forget>) {
+fn measure(file: &str, bytes: &[u8], tables: Tables, forget: Option<Forget>) {
     let begin = Instant::now();
     let mut layout = Layout::detect(bytes);
     eprintln!("detected in {:?}", begin.elapsed());
@@ -64,7 +63,7 @@ fn measure(file: &str, bytes: &[u8], lanes: usize, tables: Tables, forget: Optio
         schemas.iter_mut().for_each(|schema| forget(&mut schema.columns));
     }
     let start = seconds();
-    let (coded, decisions) = cost(bytes, &layout, lanes, tables);
+    let (coded, decisions) = cost(bytes, &layout, tables);
     let seconds = seconds() - start;
     let length = bytes.len() as f64;
     let (rate, speed, name) = (coded * 8.0 / length, length / seconds / 1e6, name(&layout));
@@ -100,26 +99,21 @@ fn name(layout: &Layout) -> String {
 }
 
 /// Bytes that an ideal coder would need, and the decisions it would code.
-fn cost(bytes: &[u8], layout: &Layout, lanes: usize, tables: Tables) -> (f64, u64) {
-    let lengths: Vec<usize> =
-        (0..lanes).map(|lane| (lane + 1) * bytes.len() / lanes - lane * bytes.len() / lanes).collect();
+fn cost(bytes: &[u8], layout: &Layout, tables: Tables) -> (f64, u64) {
     let instructions = Instructions::choose().expect("a known NNCZ_KERNEL");
-    let mut predictor = Predictor::new(layout, tables, &lengths, instructions);
+    let mut predictor = Predictor::new(layout, tables, bytes.len(), instructions);
     let (mut total, mut product, mut decisions) = (0.0, 1.0f64, 0);
-    for step in 0..lengths.iter().copied().max().unwrap_or(0) {
-        for lane in (0..lanes).filter(|&lane| step < lengths[lane]) {
-            let byte = bytes[lane * bytes.len() / lanes + step];
-            let mut code = |decision: Decision, yes: u16| {
-                let answer = decision.of(byte);
-                decisions += 1;
-                product *= f64::from(if answer { u32::from(yes) } else { 65536 - u32::from(yes) }) / 65536.0;
-                if product < 1e-200 {
-                    total -= std::mem::replace(&mut product, 1.0).log2();
-                }
-                Ok(answer)
-            };
-            predictor.code_byte(lane, None, &mut code).expect("the coder does not fail");
-        }
+    for &byte in bytes {
+        let mut code = |decision: Decision, yes: u16| {
+            let answer = decision.of(byte);
+            decisions += 1;
+            product *= f64::from(if answer { u32::from(yes) } else { 65536 - u32::from(yes) }) / 65536.0;
+            if product < 1e-200 {
+                total -= std::mem::replace(&mut product, 1.0).log2();
+            }
+            Ok(answer)
+        };
+        predictor.code_byte(None, &mut code).expect("the coder does not fail");
     }
     ((total - product.log2()) / 8.0, decisions)
 }

@@ -2,8 +2,6 @@
 
 /// Largest length of one block's original bytes.
 pub const BLOCK_LENGTH: u64 = 128 << 20;
-/// Most lanes in one block.
-pub const LANES: usize = 16;
 /// By how many bytes an archive of one block may be longer than its original.
 pub const GROWTH: u64 = 100;
 /// Largest header section.

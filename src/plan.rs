@@ -1,8 +1,8 @@
-//! What a level means: the shape of the network, how long it trains, the context tables, blocks and lanes.
+//! What a level means: the shape of the network, how long it trains, the context tables and blocks.
 
 use std::num::NonZeroU64;
 
-use crate::layout::{Layout, Mark};
+use crate::layout::Layout;
 use crate::limits;
 use crate::net::Shape;
 use crate::options::NetworkChoice;
@@ -84,8 +84,6 @@ pub struct NetworkPlan {
     pub training: u64,
     /// Thousandths of the archive that it is hoped to save.
     pub hope: u64,
-    /// Lanes in each block.
-    pub lanes: usize,
     /// Whether to keep it even if it does not pay.
     pub forced: bool,
 }
@@ -106,19 +104,13 @@ const HEAD: u16 = 16;
 /// Times the width: that of the feed-forward layer. Three layers of this weigh 3 to 5 % less than two with feed-forward layers of four times
 /// the width. Archives were 2.7 % smaller of JSON, 0.7 % of prose, 0.5 % of trip records, and of databases by -2 to 2 %, as seeds spread.
 const HIDDEN: u16 = 2;
-/// Lanes of a block with a network: with four, a step of the network reads each weight once for four bytes. On trip records
-/// archives were as large with four as with two, and 0.1 % smaller with one.
-const LANES: usize = 4;
-/// The same where a file has several tables, which lanes are not in at the same time: 1.5 MB of a dump took 83,463 bytes with
-/// one lane, 83,919 with two and 88,723 with four.
-const LANES_OF_TABLES: usize = 2;
 /// Rows of the field and offset embeddings.
 const FIELDS: u16 = 64;
 const OFFSETS: u16 = 32;
 
 /// The part of the budget, in percent, after which a network is probed: whether it may come to pay at all.
 pub const PROBE_PERCENT: u32 = 10;
-/// Parts in 10,000 of the archive that a network must save beyond its weights: restoring takes half as long again with it.
+/// Parts in 10,000 of the archive that a network must save beyond its cost: restoring takes half as long again with it.
 const WORTHWHILE: u64 = 20;
 /// How much a network saves at the end, at most, in percent of what it saves at the probe: so much, as much more each time that it
 /// sees the whole file, and no more than the most, or where it sees the file often, so that the probe comes late, than the most then. It was 100 on 99 MB
@@ -136,15 +128,15 @@ const OFTEN: u64 = 1500;
 pub struct Probe {
     /// What the network saves of a sample, in 1/10,000.
     pub saved: i64,
-    /// What its weights take.
-    pub weights: u64,
+    /// What its weights and their parity take.
+    pub cost: u64,
     /// How often it sees the whole file until it is trained, in percent.
     pub times: u64,
     /// About what contexts alone make of the whole file.
     pub coded: u64,
 }
 
-/// Whether a network that saves so many bytes of an archive of about `expected` is worth the `cost` of its weights.
+/// Whether a network that saves so many bytes of an archive of about `expected` is worth the `cost` of its weights and their parity.
 pub fn is_worth_it(saved: u64, cost: u64, expected: u64) -> bool {
     saved > cost + expected * WORTHWHILE / 10_000
 }
@@ -152,17 +144,19 @@ pub fn is_worth_it(saved: u64, cost: u64, expected: u64) -> bool {
 impl Probe {
     /// Whether the network may yet come to save enough.
     pub fn may_pay(&self) -> bool {
-        is_worth_it(self.hoped_saving(), self.weights, self.coded)
+        is_worth_it(self.hoped_saving(), self.cost, self.coded)
     }
 
     /// What was decided and why, in words.
     pub fn verdict(&self) -> String {
-        let Self { saved, weights, coded, .. } = self;
+        let Self { saved, cost, coded, .. } = self;
         let (sign, saved) = (if *saved < 0 { "-" } else { "" }, saved.unsigned_abs());
         let saved = format!("{sign}{}.{:02} %", saved / 100, saved % 100);
         let seen = format!("after {PROBE_PERCENT} % of the training the network saves {saved} of a sample");
         let hoped = self.hoped_saving();
-        let hope = format!("it may come to save {hoped} of about {coded} bytes, and its weights take {weights}");
+        let hope = format!(
+            "it may come to save {hoped} of about {coded} bytes, and its weights take {cost} with their parity"
+        );
         let what = if self.may_pay() { "training goes on" } else { "training ends and the network is left out" };
         format!("{seen}: {hope}, so {what}")
     }
@@ -193,7 +187,6 @@ impl Plan {
                 shape: shape(&network, source),
                 training: network.training,
                 hope: network.hope,
-                lanes: LANES,
                 forced: choice != NetworkChoice::Auto,
             }),
         }
@@ -201,13 +194,8 @@ impl Plan {
 
     /// The same plan for a file of this `layout`.
     pub fn for_layout(mut self, layout: &Layout) -> Self {
-        let Some(network) = &mut self.network else { return self };
-        match layout {
-            Layout::Delimited { schemas, .. } if schemas.len() > 1 && !matches!(schemas[0].mark, Mark::Shape(_)) => {
-                network.lanes = LANES_OF_TABLES;
-            }
-            Layout::Delimited { .. } => {}
-            _ => network.hope *= HOPE_TIMES,
+        if let (Some(network), Layout::Plain | Layout::Records { .. }) = (&mut self.network, layout) {
+            network.hope *= HOPE_TIMES;
         }
         self
     }
@@ -287,7 +275,6 @@ fn alphabet(source: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Schema;
 
     #[test]
     fn blocks_are_few_large_and_even() {
@@ -308,19 +295,6 @@ mod tests {
     }
 
     #[test]
-    fn a_dump_of_tables_has_fewer_lanes() {
-        let (width, shape) = (Mark::Width(3), Mark::Shape(3));
-        for (tables, mark, expected) in
-            [(0, width, LANES), (1, width, LANES), (2, width, LANES_OF_TABLES), (2, shape, LANES)]
-        {
-            let schemas = vec![Schema { mark, columns: Vec::new() }; tables];
-            let layout = Layout::Delimited { delimiter: b',', quote: None, schemas };
-            let plan = Plan::new(6, NetworkChoice::Auto, b"a,b\n").for_layout(&layout);
-            assert_eq!(plan.network.unwrap().lanes, expected);
-        }
-    }
-
-    #[test]
     fn more_is_hoped_of_what_is_no_table() {
         let table = Layout::Delimited { delimiter: b',', quote: None, schemas: Vec::new() };
         for (layout, expected) in [(table, false), (Layout::Plain, true), (Layout::Records { length: 8 }, true)] {
@@ -331,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_network_that_cannot_come_to_pay_is_given_up() {
-        let probe = |saved, coded| Probe { saved, weights: 45_000, times: 200, coded };
+        let probe = |saved, coded| Probe { saved, cost: 45_000, times: 200, coded };
         assert!(probe(300, 2_000_000).may_pay());
         assert!(!probe(120, 2_000_000).may_pay());
         assert!(!probe(5, 2_000_000).may_pay());

@@ -271,7 +271,7 @@ mod any_build {
         let table = String::from_utf8(output).unwrap();
         for row in [
             "render.js.nncz\n",
-            "format version  13\n",
+            "format version  14\n",
             "original        16,726 bytes\n",
             "payload       16,726 bytes",
             "weights       0 bytes (0.00 %)",

@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// An archive of coded blocks that restore nothing in particular, with right checksums. Each has `payload`.
-fn archive(blocks: u32, original: u64, tables: u8, lanes: usize, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
+fn archive(blocks: u32, original: u64, tables: u8, payload: &[u8], model: Option<&[u8]>) -> Vec<u8> {
     let layout = Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() };
     let header = Header {
         original,
@@ -47,14 +47,12 @@ fn archive(blocks: u32, original: u64, tables: u8, lanes: usize, payload: &[u8],
         tables: Tables { bits: tables, effort: Effort::Normal },
         layout,
     };
-    let mut lengths = vec![0; lanes];
-    lengths[lanes - 1] = payload.len() as u64;
     let mut bytes = Vec::new();
     let mut writer = Writer::new(&mut bytes, &header, Parity::None).unwrap();
     if let Some(model) = model {
         writer.model(model).unwrap();
     }
-    let header = BlockHeader { newlines: 0, method: Method::Coded { lanes: lengths }, crc: 0 };
+    let header = BlockHeader { newlines: 0, method: Method::Coded { length: payload.len() as u64 }, crc: 0 };
     (0..blocks).for_each(|_| writer.block(&header, payload).unwrap());
     writer.finish().unwrap();
     bytes
@@ -94,10 +92,10 @@ fn lies_about_the_structure_take_no_memory_and_no_time() {
         drop(Writer::new(&mut bytes, &header, Parity::None).unwrap());
         bytes
     };
-    // A header of block `number` with a right checksum, and lanes as long as they like.
-    let block = |archive: &[u8], number: u8, lanes: &[u8]| {
+    // A header of block `number` with a right checksum, and a payload as long as it likes.
+    let block = |archive: &[u8], number: u8, length: &[u8]| {
         let h = &archive[archive.len() - 4..];
-        let front = [b"B", &[number, 0, 1][..], lanes, &[0; 8]].concat();
+        let front = [b"B", &[number, 0, 1][..], length, &[0; 8]].concat();
         let checksum = crc(&[h, &front].concat());
         [&front[..], &checksum].concat()
     };
@@ -178,17 +176,12 @@ fn a_hostile_archive_of_140_bytes_takes_at_most_64_mib() {
     let models = [vec![], vec![0; 20], vec![0xff; 20], noise[..20].to_vec(), beginning_of_a_large_network()];
     let largest_of_30_bytes = 38 << 16;
     let mut hostile = Vec::new();
-    for (original, tables, lanes) in [
-        (64 << 20, 20, 1),
-        (largest_of_30_bytes, 24, 1),
-        (largest_of_30_bytes, 20, 1),
-        (132_000, 15, 16),
-        (2_000, 24, 16),
-        (2_000, 0, 1),
-    ] {
-        hostile.push(archive(1, original, tables, lanes, &noise[..30], None));
+    for (original, tables) in
+        [(64 << 20, 20), (largest_of_30_bytes, 24), (largest_of_30_bytes, 20), (132_000, 15), (2_000, 24), (2_000, 0)]
+    {
+        hostile.push(archive(1, original, tables, &noise[..30], None));
     }
-    hostile.extend(models.iter().map(|model| archive(1, 500, 14, 1, &noise[..20], Some(model))));
+    hostile.extend(models.iter().map(|model| archive(1, 500, 14, &noise[..20], Some(model))));
 
     for (number, archive) in hostile.iter().enumerate() {
         let start = Instant::now();
@@ -201,8 +194,8 @@ fn a_hostile_archive_of_140_bytes_takes_at_most_64_mib() {
     // A network with the largest tables that go with it, and several blocks at once: up to the first byte decoded.
     let mut most = [0, 0];
     for tables in 10..=20 {
-        let with_network = archive(1, 1 << 20, tables, 16, &noise[..14], Some(&models[4]));
-        let blocks = archive(3, 3 << 19, tables, 1, &noise[..4], None);
+        let with_network = archive(1, 1 << 20, tables, &noise[..14], Some(&models[4]));
+        let blocks = archive(3, 3 << 19, tables, &noise[..4], None);
         for (archive, most) in [with_network, blocks].iter().zip(&mut most) {
             let (kind, taken) = outcome(archive, &Impatient);
             assert!([ErrorKind::Cancelled, ErrorKind::Limit].contains(&kind), "tables {tables}: {kind:?}");

@@ -1,4 +1,4 @@
-//! One block without a network on two threads: one encodes it, the other decodes the stream as it grows and compares.
+//! One block on two threads: one encodes it, the other decodes the stream as it grows and compares.
 //!
 //! The decoder is the one that reads archives. It waits for the encoder's words, and the encoder waits where the decoder
 //! falls far behind; whichever ends early, however, hangs up and so wakes the other.
@@ -6,16 +6,16 @@
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::{Coding, STEPS, Unobserved};
+use super::{Coding, Unobserved};
 use crate::coder::{Decoder, Encoder, Followed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Progress, Quiet};
 
-/// Chunks of the stream that wait for the decoder at most, each of what [`STEPS`] bytes became.
+/// Chunks of the stream that wait for the decoder at most, each of what [`super::STEPS`] bytes became.
 const WAITING: usize = 64;
 
 impl Coding<'_> {
-    /// Codes a block in one lane, on the contexts alone, and decodes it on a second thread. Returns the stream, and what
+    /// Codes a block, and decodes it on a second thread. Returns the stream, and what
     /// the stream was that has restored `bytes`.
     ///
     /// # Errors
@@ -34,17 +34,14 @@ impl Coding<'_> {
     /// Encodes a block, and hands its stream over as it grows.
     fn encode_into(&self, chunks: SyncSender<Vec<u8>>, bytes: &[u8], progress: &dyn Progress) -> Result<Vec<u8>> {
         let (mut sent, mut observer) = (0, Unobserved);
-        let mut block = self.block(vec![Encoder::new()], bytes.len(), Some(bytes), &mut observer);
-        block.each_step(progress, |block, step| {
-            if step % STEPS == 0 {
-                let chunk = block.coders[0].settled(sent);
-                sent += chunk.len();
-                // A decoder that has hung up says why itself.
-                let _ = chunks.send(chunk);
-            }
-            block.code_byte(0, None).map(drop)
+        let mut block = self.block(Encoder::new(), bytes.len(), Some(bytes), &mut observer);
+        block.run(progress, |coder| {
+            let chunk = coder.settled(sent);
+            sent += chunk.len();
+            // A decoder that has hung up says why itself.
+            let _ = chunks.send(chunk);
         })?;
-        let stream = block.coders.pop().unwrap_or_default().finish();
+        let stream = block.coder.finish();
         let _ = chunks.send(stream[sent..].to_vec());
         Ok(stream)
     }
@@ -52,8 +49,9 @@ impl Coding<'_> {
     /// Decodes a stream that comes in chunks, and compares what it restores with `bytes`.
     fn check(&self, chunks: Receiver<Vec<u8>>, bytes: &[u8], progress: &dyn Progress) -> Result<Followed> {
         let (decoder, mut observer) = (Decoder::following(chunks), Unobserved);
-        let mut block = self.run(vec![decoder], bytes.len(), None, &Quiet(progress), &mut observer)?;
-        let followed = block.coders.pop().map(Decoder::followed).unwrap_or_default();
+        let mut block = self.block(decoder, bytes.len(), None, &mut observer);
+        block.run(&Quiet(progress), |_| ())?;
+        let followed = block.coder.followed();
         let restored = block.predictor.into_bytes();
         match restored.iter().zip(bytes).position(|(restored, original)| restored != original) {
             None => Ok(followed),
@@ -67,6 +65,7 @@ impl Coding<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::STEPS;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
@@ -80,7 +79,6 @@ mod tests {
         tables: Tables { bits: 14, effort: Effort::Fast },
         instructions: Instructions::Scalar,
         network: None,
-        pipelined: true,
     };
 
     fn rows(count: usize) -> Vec<u8> {
@@ -107,7 +105,7 @@ mod tests {
         let rows = rows(20_000);
         for bytes in lengths.map(|length| &rows[..length]).chain([&[0; 3 * STEPS][..]]) {
             let (stream, followed) = CODING.encode_and_check(bytes, &Silent).unwrap();
-            assert!(CODING.encode(bytes, 1, &Silent).unwrap() == [&stream[..]], "{} bytes", bytes.len());
+            assert!(CODING.encode(bytes, &Silent).unwrap() == stream, "{} bytes", bytes.len());
             let expected = Followed { length: stream.len() as u64, crc: crc32fast::hash(&stream) };
             assert_eq!(followed, expected, "{} bytes", bytes.len());
         }
@@ -140,7 +138,7 @@ mod tests {
         drop(receiver);
         let bytes = rows(5_000);
         let stream = CODING.encode_into(sender, &bytes, &Silent).unwrap();
-        assert!(CODING.encode(&bytes, 1, &Silent).unwrap() == [stream]);
+        assert!(CODING.encode(&bytes, &Silent).unwrap() == stream);
     }
 
     /// Says at one of the looks that the work should stop.

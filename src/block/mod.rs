@@ -1,23 +1,21 @@
-//! One block, in either direction: the predictor and the network drive the range coder, lane by lane in lockstep.
+//! One block, in either direction: the predictor and the network drive the range coder.
 
 #[cfg(feature = "train")]
 mod checked;
-mod relay;
 
 use std::num::NonZeroU16;
-use std::ops::Range;
 
 #[cfg(feature = "train")]
 use crate::coder::Encoder;
 use crate::coder::{BitCoder, Decoder};
-use crate::container::part;
 use crate::error::Result;
 use crate::layout::Layout;
-use crate::net::{Distribution, Input, Instructions, Network};
+use crate::net::{Distribution, Instructions, Network, Session};
 use crate::predict::{Answers, Decision, Evidence, Predictor, Tables};
 use crate::progress::Progress;
 
 /// What all blocks of an archive have in common.
+#[derive(Clone, Copy)]
 pub struct Coding<'a> {
     /// The structure of the original.
     pub layout: &'a Layout,
@@ -27,22 +25,19 @@ pub struct Coding<'a> {
     pub instructions: Instructions,
     /// The network, if there is one.
     pub network: Option<&'a Network>,
-    /// Whether a block may take two threads: one steps the network for half of the lanes while the other mixes and
-    /// codes the other half. It changes no byte.
-    pub pipelined: bool,
 }
 
-/// Steps between two looks at whether to stop.
+/// Bytes between two looks at whether to stop.
 const STEPS: usize = 1 << 14;
 
 impl Coding<'_> {
-    /// Codes a block in `lanes` lanes: one stream for each.
+    /// Codes a block.
     ///
     /// # Errors
     /// Only [`crate::ErrorKind::Cancelled`].
     #[cfg(feature = "train")]
-    pub fn encode(&self, bytes: &[u8], lanes: usize, progress: &dyn Progress) -> Result<Vec<Vec<u8>>> {
-        self.encode_observed(bytes, lanes, progress, &mut Unobserved)
+    pub fn encode(&self, bytes: &[u8], progress: &dyn Progress) -> Result<Vec<u8>> {
+        self.encode_observed(bytes, progress, &mut Unobserved)
     }
 
     /// The same, followed by an observer.
@@ -53,64 +48,40 @@ impl Coding<'_> {
     pub fn encode_observed(
         &self,
         bytes: &[u8],
-        lanes: usize,
         progress: &dyn Progress,
         observer: &mut impl Observer,
-    ) -> Result<Vec<Vec<u8>>> {
-        let coders = (0..lanes).map(|_| Encoder::new()).collect();
-        let block = self.run(coders, bytes.len(), Some(bytes), progress, observer)?;
-        Ok(block.coders.into_iter().map(Encoder::finish).collect())
+    ) -> Result<Vec<u8>> {
+        let mut block = self.block(Encoder::new(), bytes.len(), Some(bytes), observer);
+        block.run(progress, |_| ())?;
+        Ok(block.coder.finish())
     }
 
-    /// Restores the `length` bytes of a block from its lanes' streams. Damaged streams give wrong bytes.
+    /// Restores the `length` bytes of a block from its stream. A damaged stream gives wrong bytes.
     ///
     /// # Errors
     /// Only [`crate::ErrorKind::Cancelled`].
     pub fn decode(
         &self,
-        streams: &[&[u8]],
+        stream: &[u8],
         length: usize,
         progress: &dyn Progress,
         observer: &mut impl Observer,
     ) -> Result<Vec<u8>> {
-        let coders = streams.iter().map(|stream| Decoder::new(stream)).collect();
-        Ok(self.run(coders, length, None, progress, observer)?.predictor.into_bytes())
+        let mut block = self.block(Decoder::new(stream), length, None, observer);
+        block.run(progress, |_| ())?;
+        Ok(block.predictor.into_bytes())
     }
 
-    /// Codes all bytes of a block, which only an encoder knows beforehand.
-    fn run<'a, C: BitCoder, O: Observer>(
-        &self,
-        coders: Vec<C>,
-        length: usize,
-        bytes: Option<&'a [u8]>,
-        progress: &dyn Progress,
-        observer: &'a mut O,
-    ) -> Result<Block<'a, C, O>> {
-        let mut block = self.block(coders, length, bytes, observer);
-        match self.network {
-            None => block.run_alone(progress)?,
-            Some(network) if self.pipelined && block.lanes.len() > 1 => relay::run(&mut block, network, progress)?,
-            Some(network) => block.run_with(network, progress)?,
-        }
-        Ok(block)
-    }
-
-    /// A block of which no byte is coded yet, in a lane for each of the coders.
+    /// A block of which no byte is coded yet. Its bytes only an encoder knows beforehand.
     fn block<'a, C: BitCoder, O: Observer>(
-        &self,
-        coders: Vec<C>,
+        &'a self,
+        coder: C,
         length: usize,
         bytes: Option<&'a [u8]>,
         observer: &'a mut O,
     ) -> Block<'a, C, O> {
-        let lanes: Vec<Range<usize>> = (0..coders.len() as u64)
-            .map(|lane| part(length as u64, coders.len() as u64, lane))
-            .map(|part| part.start as usize..part.end as usize)
-            .collect();
-        let lengths: Vec<usize> = lanes.iter().map(Range::len).collect();
-        let predictor = Predictor::new(self.layout, self.tables, &lengths, self.instructions);
-        let (coded, previous) = (vec![0; lanes.len()], vec![None; lanes.len()]);
-        Block { predictor, coders, lanes, coded, previous, bytes, observer }
+        let predictor = Predictor::new(self.layout, self.tables, length, self.instructions);
+        Block { predictor, coder, network: self.network.map(Asked::new), bytes, observer }
     }
 }
 
@@ -137,15 +108,25 @@ impl Observer for Unobserved {
 /// A block that is being coded.
 struct Block<'a, C, O> {
     predictor: Predictor,
-    coders: Vec<C>,
-    /// The part of the block that each lane codes.
-    lanes: Vec<Range<usize>>,
-    /// How many bytes of its part each has coded.
-    coded: Vec<usize>,
-    /// The last byte of each that the network predicted.
-    previous: Vec<Option<u8>>,
+    coder: C,
+    network: Option<Asked<'a>>,
     bytes: Option<&'a [u8]>,
     observer: &'a mut O,
+}
+
+/// A network on its way through a block.
+struct Asked<'a> {
+    network: &'a Network,
+    session: Session,
+    prediction: Distribution,
+    /// The last byte that it predicted.
+    previous: Option<u8>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(network: &'a Network) -> Self {
+        Self { network, session: network.session(), prediction: Distribution::uniform(), previous: None }
+    }
 }
 
 /// Answers the decisions on one byte.
@@ -166,99 +147,41 @@ impl<C: BitCoder, O: Observer> Answers for ByteCoder<'_, C, O> {
 }
 
 impl<C: BitCoder, O: Observer> Block<'_, C, O> {
-    /// Codes the block on the contexts alone.
-    fn run_alone(&mut self, progress: &dyn Progress) -> Result<()> {
-        let lanes = 0..self.lanes.len();
-        self.each_step(progress, |block, _| {
-            lanes.clone().try_for_each(|lane| match block.has_ended(lane) {
-                true => Ok(()),
-                false => block.code_byte(lane, None).map(drop),
-            })
-        })
-    }
-
-    /// Codes the block with a network that is stepped for all lanes together.
-    fn run_with(&mut self, network: &Network, progress: &dyn Progress) -> Result<()> {
-        let lanes = 0..self.lanes.len();
-        let mut team = network.team(lanes.len());
-        let mut inputs = vec![Input::default(); lanes.len()];
-        let mut predictions = vec![Distribution::uniform(); lanes.len()];
-        lanes.clone().try_for_each(|lane| self.code_while_it_rests(lane, network))?;
-        self.each_step(progress, |block, _| {
-            block.look(lanes.clone(), &mut inputs);
-            network.step(&mut team, &inputs, &mut predictions);
-            block.code_predicted(lanes.clone(), &predictions, network)
-        })
-    }
-
-    /// Does `work`, which is told how often it was done, until all lanes have ended.
-    fn each_step(
-        &mut self,
-        progress: &dyn Progress,
-        mut work: impl FnMut(&mut Self, usize) -> Result<()>,
-    ) -> Result<()> {
-        let (mut steps, mut told, mut written) = (0, 0, 0);
-        while told < self.predictor.length() {
+    /// Codes the block; now and then, and at the beginning, `look` may look at the coder.
+    fn run(&mut self, progress: &dyn Progress, mut look: impl FnMut(&C)) -> Result<()> {
+        let mut written = 0;
+        while !self.predictor.has_ended() {
             progress.check()?;
-            for _ in 0..STEPS {
-                if (0..self.lanes.len()).all(|lane| self.has_ended(lane)) {
-                    break;
-                }
-                work(self, steps)?;
-                steps += 1;
+            look(&self.coder);
+            let before = self.predictor.coded();
+            while !self.predictor.has_ended() && self.predictor.coded() < before + STEPS {
+                self.code_byte()?;
             }
-            let before = std::mem::replace(&mut written, self.coders.iter().map(C::written).sum());
-            progress.coded(written - before);
-            let before = std::mem::replace(&mut told, self.coded.iter().sum());
-            progress.advance((told - before) as u64);
+            let before_that = std::mem::replace(&mut written, self.coder.written());
+            progress.coded(written - before_that);
+            progress.advance((self.predictor.coded() - before) as u64);
         }
         Ok(())
     }
 
+    /// Codes the next byte.
     #[inline(always)]
-    fn has_ended(&self, lane: usize) -> bool {
-        self.coded[lane] == self.lanes[lane].len()
-    }
-
-    /// What the network is told about the next byte of some lanes. A lane that has ended is stepped along, for
-    /// nothing, until all have.
-    fn look(&self, lanes: Range<usize>, inputs: &mut [Input]) {
-        for (lane, input) in lanes.zip(inputs) {
-            *input = self.predictor.input(lane, self.previous[lane]);
-        }
-    }
-
-    /// Codes some lanes, in order: with the network's prediction the byte that it is for, and then all up to the next one.
-    fn code_predicted(&mut self, lanes: Range<usize>, predictions: &[Distribution], network: &Network) -> Result<()> {
-        for (lane, prediction) in lanes.zip(predictions) {
-            if !self.has_ended(lane) {
-                self.previous[lane] = Some(self.code_byte(lane, Some(prediction))?);
-                self.code_while_it_rests(lane, network)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Codes the bytes of a lane up to the next that the network predicts.
-    #[inline(always)]
-    fn code_while_it_rests(&mut self, lane: usize, network: &Network) -> Result<()> {
-        while !self.has_ended(lane) && network.rests_at(&self.predictor.position(lane)) {
-            self.code_byte(lane, None)?;
-        }
-        Ok(())
-    }
-
-    /// Codes the next byte of a lane that has not ended.
-    #[inline(always)]
-    fn code_byte(&mut self, lane: usize, prediction: Option<&Distribution>) -> Result<u8> {
-        let place = self.lanes[lane].start + self.coded[lane];
+    fn code_byte(&mut self) -> Result<()> {
+        let place = self.predictor.coded();
         let byte = self.bytes.map_or(0, |bytes| bytes[place]);
-        let coder = &mut self.coders[lane];
-        let mut answers = ByteCoder { coder, byte, observer: &mut *self.observer };
-        let byte = self.predictor.code_byte(lane, prediction, &mut answers)?;
+        let Self { predictor, coder, network, observer, .. } = self;
+        let mut answers = ByteCoder { coder, byte, observer: &mut **observer };
+        match network.as_mut().filter(|asked| !asked.network.rests_at(&predictor.position())) {
+            None => {
+                predictor.code_byte(None, &mut answers)?;
+            }
+            Some(Asked { network, session, prediction, previous }) => {
+                network.step(session, &predictor.input(*previous), prediction);
+                *previous = Some(predictor.code_byte(Some(prediction), &mut answers)?);
+            }
+        }
         self.observer.byte(place);
-        self.coded[lane] += 1;
-        Ok(byte)
+        Ok(())
     }
 }
 

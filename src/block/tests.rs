@@ -48,30 +48,21 @@ fn network(bytes: &[u8], resting: impl Fn(usize, usize) -> bool) -> Network {
 }
 
 #[test]
-fn a_network_that_rests_gives_the_same_streams_on_one_thread_and_two_and_the_bytes_come_back() {
+fn a_network_that_rests_gives_the_same_stream_on_one_thread_and_two_and_the_bytes_come_back() {
     let bytes = rows(600);
     let layout = Layout::detect(&bytes);
     let (tables, instructions) = (Tables { bits: 14, effort: Effort::Quick }, Instructions::Scalar);
+    let alone = Coding { layout: &layout, tables, instructions, network: None };
     let mut lengths = Vec::new();
     for resting in [|_, _| false, |field, _| field != 1, |field, offset| field == 1 && offset < 2, |_, _| true] {
         let network = network(&bytes, resting);
-        let coding = |pipelined| Coding { layout: &layout, tables, instructions, network: Some(&network), pipelined };
-        for lanes in 1..=5 {
-            let streams = coding(false).encode(&bytes, lanes, &Silent).unwrap();
-            assert!(coding(true).encode(&bytes, lanes, &Silent).unwrap() == streams, "{lanes} lanes");
-            let parts: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
-            for pipelined in [false, true] {
-                let restored = coding(pipelined).decode(&parts, bytes.len(), &Silent, &mut Unobserved).unwrap();
-                assert!(restored == bytes, "{lanes} lanes");
-            }
-        }
-        lengths.push(coding(false).encode(&bytes, 1, &Silent).unwrap()[0].len());
+        let coding = Coding { network: Some(&network), ..alone };
+        let stream = coding.encode(&bytes, &Silent).unwrap();
+        assert!(coding.decode(&stream, bytes.len(), &Silent, &mut Unobserved).unwrap() == bytes);
+        assert!(coding.encode_and_check(&bytes, &Silent).unwrap().0 == stream);
+        lengths.push(stream.len());
     }
-    let alone = Coding { layout: &layout, tables, instructions, network: None, pipelined: false };
-    assert_eq!(
-        alone.encode(&bytes, 1, &Silent).unwrap()[0].len(),
-        lengths[3],
-        "a network that always rests says nothing"
-    );
+    let expected = alone.encode(&bytes, &Silent).unwrap().len();
+    assert_eq!(expected, lengths[3], "a network that always rests says nothing");
     assert!(lengths[..3].iter().all(|length| *length != lengths[3]), "{lengths:?}: it says nothing at all");
 }

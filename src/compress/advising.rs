@@ -64,8 +64,7 @@ mod tests {
     fn heard(effort: Effort) -> (Advice, u64) {
         let layout = Layout::Plain;
         let tables = Tables { bits: 16, effort };
-        let coding =
-            Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None, pipelined: false };
+        let coding = Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None };
         let shape = Plan::new(4, NetworkChoice::Auto, FILE).network.unwrap().shape;
         let budget = Budget { bytes: 1, time: None };
         let options = TrainOptions {
@@ -78,8 +77,8 @@ mod tests {
         let mut result = None;
         let mut judge = |_: &crate::net::Weights, wanted: &Wanted| {
             let mut listener = Listener::new(FILE, 0, wanted);
-            let streams = coding.encode_observed(FILE, 1, &Silent, &mut listener)?;
-            result = Some((listener.advice.clone(), streams[0].len() as u64));
+            let stream = coding.encode_observed(FILE, &Silent, &mut listener)?;
+            result = Some((listener.advice.clone(), stream.len() as u64));
             Ok(Some(listener.advice))
         };
         let mut training = Training::new(FILE, &layout, &shape, &budget, &options, &Silent).unwrap();

@@ -125,8 +125,8 @@ pub fn fit_memory<'a>(
 /// Memory to code as many blocks at once as there are threads, and to try a network, which takes two.
 fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
     let blocks = if network.is_some() { job.blocks.max(2) } else { job.blocks };
-    // Blocks on the contexts alone are decoded while they are encoded.
-    let at_once = if network.is_none() && job.is_pipelined(job.blocks) { 2 * blocks } else { blocks };
+    // Blocks are decoded while they are encoded.
+    let at_once = if job.is_pipelined(blocks) { 2 * blocks } else { blocks };
     // A stream that grows has room for up to as much again.
     let streams = 2 * (job.expected / u64::from(job.blocks.max(1))).min(job.longest() as u64);
     let held = u64::from(blocks).min(job.threads.get() as u64) + waiting(job.blocks.into(), job.threads);
@@ -136,8 +136,8 @@ fn coding_memory(job: &Job, network: Option<&NetworkPlan>) -> u64 {
 /// Memory to decode as many of so many blocks at once as there are threads.
 fn decoding_memory(job: &Job, network: Option<&NetworkPlan>, blocks: u32) -> u64 {
     let (blocks, longest) = (u64::from(blocks.max(1)), job.longest());
-    let team = network.map_or(0, |network| network.shape.team_memory(network.lanes));
-    let block = Predictor::memory(job.tables, longest) + Predictor::FIXED_MEMORY + team;
+    let session = network.map_or(0, |network| network.shape.session_memory());
+    let block = Predictor::memory(job.tables, longest) + Predictor::FIXED_MEMORY + session;
     let at_once = blocks.min(job.threads.get() as u64);
     let done = waiting(job.blocks.into(), job.threads) * longest as u64;
     network.map_or(0, |network| network.shape.memory()) + at_once * block + done
@@ -154,6 +154,6 @@ fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     // The contexts' advice takes more than a probe.
     let at_once = u64::from(job.blocks.max(1)).min(job.threads.get() as u64);
     let contexts = at_once * (Predictor::memory(job.tables, job.longest()) + Predictor::FIXED_MEMORY);
-    let trial = contexts + shape.memory() + shape.team_memory(network.lanes);
+    let trial = contexts + shape.memory() + shape.session_memory();
     learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
 }

@@ -1,6 +1,6 @@
 //! Which layout a file is coded by: the one that it seems to have, unless a piece of it is smaller by another.
 
-use super::{Job, total};
+use super::Job;
 use crate::block::Coding;
 use crate::container;
 use crate::error::Result;
@@ -44,7 +44,7 @@ impl Job<'_> {
         if description > limits::HEADER_LENGTH - OTHER_FIELDS {
             return Ok(u64::MAX);
         }
-        let streams = Coding { layout, tables, ..self.coding(None, false) }.encode(piece, 1, &Silent)?;
-        Ok(total(&streams) + description * piece.len() as u64 / self.source.len().max(1) as u64)
+        let stream = Coding { layout, tables, ..self.coding(None) }.encode(piece, &Silent)?;
+        Ok(stream.len() as u64 + description * piece.len() as u64 / self.source.len().max(1) as u64)
     }
 }

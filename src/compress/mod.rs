@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use crate::block::Coding;
 use crate::coder::Followed;
-use crate::container::{BlockHeader, Header, Method, Writer, part};
+use crate::container::{BlockHeader, Header, Method, Writer, parity_of, part};
 use crate::decompress::Proof;
 use crate::error::Result;
 use crate::layout::{self, Layout};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Weights};
-use crate::options::{Options, Resources};
+use crate::options::{Options, Parity, Resources};
 use crate::parallel::in_order;
 use crate::plan::{NetworkPlan, PROBE_PERCENT, Plan, Probe, SHORT_BLOCK, is_worth_it};
 use crate::predict::{Effort, Predictor, Tables};
@@ -89,6 +89,7 @@ struct Job<'a> {
     blocks: u32,
     /// About the length of the archive.
     expected: u64,
+    parity: Parity,
     threads: NonZeroUsize,
     instructions: Instructions,
     progress: &'a dyn Progress,
@@ -111,6 +112,13 @@ struct Sample {
     only_block: Option<Encoded>,
 }
 
+/// A block that is coded.
+struct Encoded {
+    stream: Vec<u8>,
+    /// What has restored its bytes, if it was decoded as well.
+    followed: Option<Followed>,
+}
+
 /// Whether the archive has a network, and what choosing has coded already.
 #[derive(Default)]
 struct Chosen {
@@ -122,13 +130,9 @@ struct Chosen {
 struct Model {
     network: Network,
     section: Vec<u8>,
-    lanes: usize,
     /// Bytes of memory that it takes to decode one block, beside the predictor.
     memory: u64,
 }
-
-/// The streams of a block's lanes.
-type Encoded = Vec<Vec<u8>>;
 
 impl<'a> Job<'a> {
     /// The file with the plan for it.
@@ -144,6 +148,7 @@ impl<'a> Job<'a> {
             tables: plan.tables,
             blocks: plan.blocks,
             expected: source.len() as u64,
+            parity: options.parity,
             threads: options.resources.threads,
             instructions: Instructions::choose()?,
             progress,
@@ -162,26 +167,27 @@ impl<'a> Job<'a> {
         resources.check_memory(memory)?;
         self.settle_layout(resources)?;
         let begin = Instant::now();
-        let coding = self.coding(None, false);
+        let coding = self.coding(None);
         let mut awake = 100;
-        let streams = match &mut plan.network {
-            None => coding.encode(sample, 1, self.progress)?,
+        let stream = match &mut plan.network {
+            None => coding.encode(sample, self.progress)?,
             Some(NetworkPlan { shape, .. }) => {
                 let mut places = Places::new(sample, &self.layout, shape);
-                let streams = coding.encode_observed(sample, 1, self.progress, &mut places)?;
+                let stream = coding.encode_observed(sample, self.progress, &mut places)?;
                 let resting = places.resting();
                 awake = places.awake(&resting);
                 shape.resting = resting;
-                streams
+                stream
             }
         };
         let time = begin.elapsed();
-        let expected = total(&streams) * self.source.len() as u64 / sample.len().max(1) as u64;
+        let expected = stream.len() as u64 * self.source.len() as u64 / sample.len().max(1) as u64;
         (self.tables, self.expected) = (planned, expected);
         plan.network = plan.network.take().map(|network| network.with_width_for(expected));
         self.fit_tables(expected / 2);
         let is_final = self.tables == used && sample.len() == self.source.len() && self.blocks == 1;
-        Ok(Sample { length: sample.len(), memory, time, expected, awake, only_block: is_final.then_some(streams) })
+        let only_block = is_final.then_some(Encoded { stream, followed: None });
+        Ok(Sample { length: sample.len(), memory, time, expected, awake, only_block })
     }
 
     /// The tables for a sample that becomes an eighth of its length, within the memory allowed.
@@ -221,7 +227,7 @@ impl<'a> Job<'a> {
         self.progress.note(&format!("training begins, of a network of {} parameters", plan.shape.parameters()));
         let training = training_options(plan, options);
         let mut show = |weights: &Weights| {
-            let model = self.model(weights, plan);
+            let model = self.model(weights)?;
             self.progress.archive_so_far(pace::archive_with(self, &model, &sample)?);
             Ok(())
         };
@@ -229,7 +235,7 @@ impl<'a> Job<'a> {
         let times = learned_bytes(plan, options) * 100 / predicted.max(1);
         let mut without = None;
         let mut judge = |weights: &Weights, wanted: &Wanted| {
-            if !plan.forced && !self.may_pay(plan, weights, times)? {
+            if !plan.forced && !self.may_pay(weights, times)? {
                 return Ok(None);
             }
             self.progress
@@ -243,7 +249,7 @@ impl<'a> Job<'a> {
         let (source, layout) = (self.source, &self.layout);
         let weights = train::train(source, layout, &plan.shape, &budget, &training, &mut watch, self.progress)?;
         let Some(weights) = weights else { return Ok(Chosen { model: None, first_block: sample.only_block }) };
-        let model = self.model(&weights, plan);
+        let model = self.model(&weights)?;
         match plan.forced {
             true => Ok(Chosen { model: Some(model), first_block: None }),
             false => self.keep_if_it_pays(model, without),
@@ -264,17 +270,19 @@ impl<'a> Job<'a> {
         Ok(train::Budget { bytes: u64::MAX, time: Some(left.max(time / 10)) })
     }
 
-    fn model(&self, weights: &Weights, plan: &NetworkPlan) -> Model {
-        let network = Network::new(weights, self.instructions);
-        let memory = weights.shape.memory() + weights.shape.team_memory(plan.lanes);
-        Model { network, section: net::encode(weights), lanes: plan.lanes, memory }
+    /// The network as a decoder will read it.
+    fn model(&self, weights: &Weights) -> Result<Model> {
+        let section = net::encode(weights);
+        let network = Network::new(&net::decode(&section)?, self.instructions);
+        Ok(Model { network, section, memory: weights.shape.memory() + weights.shape.session_memory() })
     }
 
     /// Whether the network, as it stands at the probe, may yet save enough, if it sees the whole file so often, in percent.
-    fn may_pay(&self, plan: &NetworkPlan, weights: &Weights, times: u64) -> Result<bool> {
-        let model = Model { lanes: 1, ..self.model(weights, plan) };
+    fn may_pay(&self, weights: &Weights, times: u64) -> Result<bool> {
+        let model = self.model(weights)?;
         let (saved, coded) = pace::saved_share(self, &model)?;
-        let probe = Probe { saved, weights: model.section.len() as u64, times, coded };
+        let weights = model.section.len() as u64;
+        let probe = Probe { saved, cost: weights + self.parity_of(&model), times, coded };
         self.progress.note(&probe.verdict());
         Ok(probe.may_pay())
     }
@@ -286,15 +294,16 @@ impl<'a> Job<'a> {
             let range = self.range(number);
             let block = &self.source[range.clone()];
             let mut listener = Listener::new(block, range.start, wanted);
-            let streams = self.coding(None, false).encode_observed(block, 1, &Quiet(self.progress), &mut listener)?;
-            Ok((listener.advice, streams))
+            let stream = self.coding(None).encode_observed(block, &Quiet(self.progress), &mut listener)?;
+            Ok((listener.advice, stream))
         };
-        in_order(self.blocks as usize, self.threads, record, |_, (said, streams)| {
+        in_order(self.blocks as usize, self.threads, record, |_, (said, stream)| {
             advice.append(said);
-            first_block.get_or_insert(streams);
+            first_block.get_or_insert(stream);
             Ok(())
         })?;
-        Ok((advice, first_block.unwrap_or_default()))
+        let stream = first_block.unwrap_or_default();
+        Ok((advice, Encoded { stream, followed: None }))
     }
 
     /// Codes the first block with the network, and on the contexts alone if it is not known what becomes of it `without`. Tables start
@@ -304,21 +313,30 @@ impl<'a> Job<'a> {
         let passes = if without.is_some() { 1 } else { 2 };
         self.progress.begin(Phase::Choosing, passes * block.len() as u64);
         let without = match without {
-            Some(streams) => streams,
-            None => self.encode(block, None, false, self.progress)?,
+            Some(encoded) => encoded,
+            None => Encoded { stream: self.coding(None).encode(block, self.progress)?, followed: None },
         };
-        let with = self.encode(block, Some(&model), self.is_pipelined(1), self.progress)?;
-        let saved = total(&without).saturating_sub(total(&with)) * self.source.len() as u64 / block.len() as u64;
-        let cost = model.section.len() as u64;
-        let pays = is_worth_it(saved, cost, self.expected);
+        let with = self.encode_block(block, Some(&model), self.is_pipelined(1))?;
+        let saved = without.stream.len().saturating_sub(with.stream.len()) as u64 * self.source.len() as u64
+            / block.len() as u64;
+        let (weights, parity) = (model.section.len() as u64, self.parity_of(&model));
+        let pays = is_worth_it(saved, weights + parity, self.expected);
         let verdict = match pays {
             true => "so it is kept",
-            false if saved > cost => "too little for the time that it takes to restore with it, so it is left out",
+            false if saved > weights + parity => {
+                "too little for the time that it takes to restore with it, so it is left out"
+            }
             false => "so it is left out",
         };
-        self.progress.note(&format!("the network saves {saved} bytes for {cost} bytes of weights, {verdict}"));
+        let cost = format!("{weights} bytes of weights and {parity} of their parity");
+        self.progress.note(&format!("the network saves {saved} bytes for {cost}, {verdict}"));
         let winner = if pays { with } else { without };
         Ok(Chosen { model: pays.then_some(model), first_block: Some(winner) })
+    }
+
+    /// Bytes that the archive's parity grows by with the network.
+    fn parity_of(&self, model: &Model) -> u64 {
+        if self.parity == Parity::Vital { parity_of(model.section.len() as u64, self.expected) } else { 0 }
     }
 
     /// What a network is tried on.
@@ -373,23 +391,22 @@ impl<'a> Job<'a> {
             writer.model(&model.section)?;
         }
         let block = |number| &self.source[self.range(number)];
-        let mut proof = Proof::new(header.clone());
-        let mut put = |number, (streams, followed): (Encoded, Option<Followed>)| {
-            let (header, payload) = seal(block(number), streams);
+        let mut proof = Proof::new(header.clone(), model.map(|model| &model.section[..]));
+        let mut put = |number, Encoded { stream, followed }| {
+            let (header, payload) = seal(block(number), stream);
             if let (Method::Coded { .. }, Some(followed)) = (&header.method, followed) {
                 proof.add(number as u32, followed);
             }
             writer.block(&header, &payload)
         };
         let first = u32::from(first_block.is_some());
-        if let Some(streams) = first_block {
-            put(0, (streams, None))?;
+        if let Some(encoded) = first_block {
+            put(0, encoded)?;
         }
         let rest = self.blocks - first;
         if rest > 0 {
             self.progress.begin(Phase::Encoding, header.original - u64::from(first) * header.range(0).end);
-            // To decode a block as well takes memory, which is there if it is for all; to step the network aside takes none.
-            let pipelined = self.is_pipelined(if model.is_some() { rest } else { self.blocks });
+            let pipelined = self.is_pipelined(rest);
             let encode = |number| self.encode_block(block(first as usize + number), model, pipelined);
             in_order(rest as usize, self.threads, encode, |number, coded| put(first as usize + number, coded))?;
         }
@@ -397,17 +414,13 @@ impl<'a> Job<'a> {
     }
 
     /// Codes a block, and decodes it as well if a thread is free for that.
-    fn encode_block(
-        &self,
-        bytes: &[u8],
-        model: Option<&Model>,
-        pipelined: bool,
-    ) -> Result<(Encoded, Option<Followed>)> {
-        if model.is_none() && pipelined {
-            let (stream, followed) = self.coding(None, pipelined).encode_and_check(bytes, self.progress)?;
-            return Ok((vec![stream], Some(followed)));
+    fn encode_block(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool) -> Result<Encoded> {
+        let coding = self.coding(model);
+        if pipelined {
+            let (stream, followed) = coding.encode_and_check(bytes, self.progress)?;
+            return Ok(Encoded { stream, followed: Some(followed) });
         }
-        Ok((self.encode(bytes, model, pipelined, self.progress)?, None))
+        Ok(Encoded { stream: coding.encode(bytes, self.progress)?, followed: None })
     }
 
     /// Whether there are two threads for each of so many blocks.
@@ -415,14 +428,9 @@ impl<'a> Job<'a> {
         self.threads.get() >= 2 * blocks as usize
     }
 
-    /// Codes a block, or a sample as if it were one.
-    fn encode(&self, bytes: &[u8], model: Option<&Model>, pipelined: bool, progress: &dyn Progress) -> Result<Encoded> {
-        self.coding(model, pipelined).encode(bytes, model.map_or(1, |model| model.lanes), progress)
-    }
-
-    fn coding<'b>(&'b self, model: Option<&'b Model>, pipelined: bool) -> Coding<'b> {
+    fn coding<'b>(&'b self, model: Option<&'b Model>) -> Coding<'b> {
         let (layout, network) = (&self.layout, model.map(|model| &model.network));
-        Coding { layout, tables: self.tables, instructions: self.instructions, network, pipelined }
+        Coding { layout, tables: self.tables, instructions: self.instructions, network }
     }
 }
 
@@ -443,15 +451,10 @@ fn training_options(plan: &NetworkPlan, options: &Options) -> train::TrainOption
 }
 
 /// The block as it is written: coded, or stored if that is not longer.
-fn seal(bytes: &[u8], streams: Encoded) -> (BlockHeader, Vec<u8>) {
+fn seal(bytes: &[u8], stream: Vec<u8>) -> (BlockHeader, Vec<u8>) {
     let (crc, newlines) = (crc32fast::hash(bytes), memchr::memchr_iter(b'\n', bytes).count() as u64);
-    if total(&streams) >= bytes.len() as u64 {
+    if stream.len() >= bytes.len() {
         return (BlockHeader { newlines, method: Method::Stored, crc }, bytes.to_vec());
     }
-    let lanes = streams.iter().map(|stream| stream.len() as u64).collect();
-    (BlockHeader { newlines, method: Method::Coded { lanes }, crc }, streams.concat())
-}
-
-fn total(streams: &Encoded) -> u64 {
-    streams.iter().map(|stream| stream.len() as u64).sum()
+    (BlockHeader { newlines, method: Method::Coded { length: stream.len() as u64 }, crc }, stream)
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Job, Model, Sample, total};
+use super::{Job, Model, Sample};
 use crate::block::Coding;
 use crate::error::Result;
 use crate::options::Options;
@@ -52,10 +52,8 @@ impl Speed {
 pub struct Pace {
     /// Training, by the bytes that are learnt from.
     pub training: Speed,
-    /// One block on one thread, others being coded on the others.
-    alone: Speed,
-    /// One block on two threads.
-    pipelined: Speed,
+    /// Coding on one thread, others being busy with as much.
+    coding: Speed,
 }
 
 impl Pace {
@@ -70,42 +68,38 @@ impl Pace {
         training.try_steps(STEPS[1])?;
         let time = begin_of_steps.elapsed();
         job.progress.check()?;
-        let model = job.model(&training.weights()?, plan);
+        let model = job.model(&training.weights()?)?;
         let learnt = u64::from(STEPS[1]) * training.step_bytes();
         drop(training);
 
-        let code = |copies: usize, pipelined: bool, length: usize| -> Result<Duration> {
+        let copies = job.threads.get().min(job.blocks.max(2) as usize);
+        let code = |length: usize| -> Result<Duration> {
             let begin = Instant::now();
-            let encode = |_| job.encode(&job.source[..length], Some(&model), pipelined, &Silent);
+            let encode = |_| job.coding(Some(&model)).encode(&job.source[..length], &Silent);
             in_order(copies, job.threads, encode, |_, _| Ok(()))?;
             Ok(begin.elapsed())
         };
         let length = job.source.len().min(2 * PIECE);
-        let speed = |copies: usize, pipelined: bool| -> Result<Speed> {
-            let (half, whole) = (code(copies, pipelined, length / 2)?, code(copies, pipelined, length)?);
-            // What disturbs the machine must not make a piece seem to take next to no time.
-            let marginal = whole.saturating_sub(half).max(whole / 4);
-            Ok(Speed::new((length - length / 2) as u64, marginal))
-        };
-        let alone = speed(job.threads.get().min(job.blocks.max(2) as usize), false)?;
-        let pipelined = speed(1, true)?;
+        let (half, whole) = (code(length / 2)?, code(length)?);
+        // What disturbs the machine must not make a piece seem to take next to no time.
+        let marginal = whole.saturating_sub(half).max(whole / 4);
+        let coding = Speed::new((length - length / 2) as u64, marginal);
         job.progress.note(&format!("speed was measured in {} ms", begin.elapsed().as_millis()));
-        Ok(Self { training: Speed::new(learnt, time), alone, pipelined })
+        Ok(Self { training: Speed::new(learnt, time), coding })
     }
 
     /// The time from the end of training until the archive is checked.
     pub fn after_training(&self, job: &Job, plan: &NetworkPlan) -> Duration {
-        let encoding = match plan.forced {
-            true => self.pass(job, job.blocks),
-            false => self.pass(job, 1) + self.pass(job, job.blocks.saturating_sub(1)),
-        };
-        encoding + self.pass(job, job.blocks)
+        match plan.forced {
+            true => self.encode_and_check(job, job.blocks),
+            false => self.encode_and_check(job, 1) + self.encode_and_check(job, job.blocks.saturating_sub(1)),
+        }
     }
 
-    /// The time to encode or to decode so many blocks.
-    fn pass(&self, job: &Job, blocks: u32) -> Duration {
-        let speed = if job.is_pipelined(blocks) { self.pipelined } else { self.alone };
-        pass(job, blocks, speed)
+    /// The time to encode so many blocks and to decode them, at the same time or after that.
+    fn encode_and_check(&self, job: &Job, blocks: u32) -> Duration {
+        let passes = if job.is_pipelined(blocks) { 1 } else { 2 };
+        passes * pass(job, blocks, self.coding)
     }
 }
 
@@ -124,8 +118,7 @@ pub fn judging(job: &Job, plan: &NetworkPlan, sample: &Sample) -> Duration {
 }
 
 /// The part that the network saves of what contexts alone make of the later half of a sample, in 1/10,000, and what they would make
-/// of the whole file at that rate. In the earlier half contexts, and the mixing of the two, are yet to learn. Where `model` has one
-/// lane, that is what the network itself saves: what lanes cost falls with the length of a file.
+/// of the whole file at that rate. In the earlier half contexts, and the mixing of the two, are yet to learn.
 pub fn saved_share(job: &Job, model: &Model) -> Result<(i64, u64)> {
     let sample = &job.source[..job.source.len().min(PROBE)];
     // Two at a time take no more memory than one with all of the tables.
@@ -133,7 +126,7 @@ pub fn saved_share(job: &Job, model: &Model) -> Result<(i64, u64)> {
     let code = |number: usize| -> Result<u64> {
         let later = LaterHalf::new(sample.len() as u64, job.progress);
         let model = (number == 1).then_some(model);
-        Coding { tables, ..job.coding(model, false) }.encode(sample, model.map_or(1, |model| model.lanes), &later)?;
+        Coding { tables, ..job.coding(model) }.encode(sample, &later)?;
         Ok(later.coded.into_inner())
     };
     let mut coded = Vec::new();
@@ -179,7 +172,6 @@ impl Progress for LaterHalf<'_> {
 /// About the length of the whole archive with the network `model`.
 pub fn archive_with(job: &Job, model: &Model, sample: &Sample) -> Result<u64> {
     let trial = &job.source[..job.source.len().min(TRIAL)];
-    let with = total(&job.encode(trial, Some(model), false, &Silent)?);
-    let without = total(&job.encode(trial, None, false, &Silent)?).max(1);
-    Ok(sample.expected * with / without + model.section.len() as u64)
+    let coded = |model| -> Result<u64> { Ok(job.coding(model).encode(trial, &Silent)?.len() as u64) };
+    Ok(sample.expected * coded(Some(model))? / coded(None)?.max(1) + model.section.len() as u64)
 }

@@ -81,10 +81,9 @@ mod tests {
         let layout = Layout::detect(sample);
         let shape = Plan::new(4, NetworkChoice::Auto, sample).network.unwrap().shape;
         let tables = Tables { bits: 14, effort: Effort::Quick };
-        let coding =
-            Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None, pipelined: false };
+        let coding = Coding { layout: &layout, tables, instructions: Instructions::Scalar, network: None };
         let mut places = Places::new(sample, &layout, &shape);
-        coding.encode_observed(sample, 1, &Silent, &mut places).unwrap();
+        coding.encode_observed(sample, &Silent, &mut places).unwrap();
         let resting = places.resting();
         let awake = places.awake(&resting);
         (resting, awake, shape)

@@ -169,14 +169,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn method(&mut self) -> Result<Method> {
-        let lanes = usize::from(self.byte()?);
-        if lanes == 0 {
-            return Ok(Method::Stored);
+        match self.byte()? {
+            0 => Ok(Method::Stored),
+            1 => Ok(Method::Coded { length: self.varint()? }),
+            other => Err(self.damaged(format!("its header names a method, {other}, that there is none of"))),
         }
-        if lanes > limits::LANES {
-            return Err(self.damaged(format!("its header says {lanes} lanes, over the limit of {}", limits::LANES)));
-        }
-        Ok(Method::Coded { lanes: (0..lanes).map(|_| self.varint()).collect::<Result<_>>()? })
     }
 
     /// Reads the checksum of the section that began at `start` and ends here.

@@ -21,12 +21,12 @@ use crate::predict::Tables;
 
 pub use mend::{Mending, mend, rewrite};
 pub use read::{Archive, Block};
-pub use write::{Writer, length_of};
+pub use write::{Writer, length_of, parity_of};
 
 /// The first bytes of every archive: no text, not 7-bit clean, and mangled by any change of line ends.
 pub const MAGIC: [u8; 8] = *b"\x89NNCZ\r\n\x1a";
 /// The version of the format that this build writes and reads.
-pub const VERSION: u8 = 13;
+pub const VERSION: u8 = 14;
 /// Most original bytes that one byte of a coded payload can stand for: a byte takes at least one decision, and one whose
 /// probability has 16 bits costs at least log₂(65536/65535) bits, so that a payload byte holds at most 363,406 bytes.
 pub const EXPANSION: u64 = 1 << 19;
@@ -112,14 +112,14 @@ impl Header {
 }
 
 /// How a block's payload holds its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// The payload is the original bytes.
     Stored,
-    /// The payload is one stream of the range coder a lane, side by side.
+    /// The payload is a stream of the range coder.
     Coded {
-        /// Length of each lane's stream; lane `i` of `n` codes [`part`] `i` of `n` of the block's bytes.
-        lanes: Vec<u64>,
+        /// Its length.
+        length: u64,
     },
 }
 
@@ -137,8 +137,8 @@ pub struct BlockHeader {
 impl BlockHeader {
     /// Length of the payload of block `number`.
     fn payload_length(&self, header: &Header, number: u32) -> u64 {
-        match &self.method {
-            Method::Coded { lanes } => lanes.iter().fold(0, |sum, &lane| sum.saturating_add(lane)),
+        match self.method {
+            Method::Coded { length } => length,
             Method::Stored => {
                 let range = header.range(number);
                 range.end - range.start
@@ -161,11 +161,11 @@ impl BlockHeader {
         if header.blocks > 1 {
             varint::write(self.newlines, out);
         }
-        match &self.method {
+        match self.method {
             Method::Stored => out.push(0),
-            Method::Coded { lanes } => {
-                out.push(lanes.len() as u8);
-                lanes.iter().for_each(|&length| varint::write(length, out));
+            Method::Coded { length } => {
+                out.push(1);
+                varint::write(length, out);
             }
         }
         out.extend_from_slice(&self.crc.to_le_bytes());
@@ -174,7 +174,7 @@ impl BlockHeader {
 }
 
 /// The part `index` of `length` bytes cut in `parts` parts as equal as can be: from ⌊index·length/parts⌋ to
-/// ⌊(index+1)·length/parts⌋. The rule for blocks in a file and for lanes in a block.
+/// ⌊(index+1)·length/parts⌋. The rule for blocks in a file.
 pub fn part(length: u64, parts: u64, index: u64) -> Range<u64> {
     let cut = |index: u64| (u128::from(index) * u128::from(length) / u128::from(parts.max(1))) as u64;
     cut(index)..cut(index + 1)

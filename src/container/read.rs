@@ -217,7 +217,7 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// The payload of a block, the streams of its lanes side by side. Errors: it is damaged.
+    /// The payload of a block. Errors: it is damaged.
     pub fn payload(&self, block: &Block) -> Result<&'a [u8]> {
         let payload = &self.bytes[block.payload.clone()];
         if crc32fast::hash(payload) != block.payload_crc {

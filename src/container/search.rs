@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::cursor::{Cursor, Found, Index};
 use super::{BLOCK_TAG, END, Header, section_crc, varint};
-use crate::limits;
 
 /// Most places that are looked at for one block, and for the index: more are no accident.
 const CANDIDATES: usize = 4;
@@ -57,8 +56,8 @@ pub(super) fn blocks(bytes: &[u8], header: &Header, header_crc: u32, from: usize
 fn has_header(bytes: &[u8], header: &Header, header_crc: u32) -> bool {
     let skip = |at: usize, numbers: u8| (0..numbers).try_fold(at, |at, _| Some(at + varint::read(bytes.get(at..)?)?.1));
     let Some(at) = skip(1, if header.blocks > 1 { 2 } else { 0 }) else { return false };
-    let Some(&lanes) = bytes.get(at).filter(|&&lanes| usize::from(lanes) <= limits::LANES) else { return false };
-    let Some(at) = skip(at + 1, lanes) else { return false };
+    let Some(&method) = bytes.get(at).filter(|&&method| method <= 1) else { return false };
+    let Some(at) = skip(at + 1, method) else { return false };
     let crc = bytes.get(at + 8..).and_then(<[u8]>::first_chunk);
     crc.is_some_and(|crc| section_crc(header_crc, &bytes[..at + 8]).to_le_bytes() == *crc)
 }

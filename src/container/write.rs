@@ -6,8 +6,7 @@ use bincode::Options;
 
 use super::parity::{Encoder, Plan};
 use super::{
-    BlockHeader, END, Header, INDEX_TAG, MAGIC, MODEL_TAG, Method, VERSION, check_limit, combined_crc, section_crc,
-    varint,
+    BlockHeader, END, Header, INDEX_TAG, MAGIC, MODEL_TAG, VERSION, check_limit, combined_crc, section_crc, varint,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
@@ -30,6 +29,17 @@ pub struct Writer<W> {
 /// Bytes that a layout takes in the header.
 pub fn length_of(layout: &Layout) -> u64 {
     bincode::DefaultOptions::new().serialized_size(layout).unwrap_or(u64::MAX)
+}
+
+/// Bytes of vital parity for a model section of `model` bytes in an archive of about `archive` bytes.
+pub fn parity_of(model: u64, archive: u64) -> u64 {
+    let parity = Plan { kind: Parity::Vital, archive, front: model, index: archive }.length();
+    if is_small(parity, archive, true) { parity } else { 0 }
+}
+
+/// Whether an archive may have so much parity unasked: weights are worth 2 % of it, the rest 0.3 %.
+fn is_small(parity: u64, archive: u64, network: bool) -> bool {
+    parity * 1000 <= archive * if network { 20 } else { 3 }
 }
 
 impl<W: Write> Writer<W> {
@@ -80,9 +90,6 @@ impl<W: Write> Writer<W> {
     pub fn block(&mut self, block: &BlockHeader, payload: &[u8]) -> Result<()> {
         let number = self.blocks.len() as u32;
         assert!(number < self.header.blocks, "more blocks than the header says");
-        if let Method::Coded { lanes } = &block.method {
-            assert!((1..=limits::LANES).contains(&lanes.len()), "between one and {} lanes", limits::LANES);
-        }
         let expected = block.payload_length(&self.header, number);
         assert_eq!(payload.len() as u64, expected, "the payload's length is what its header says");
         let payload_crc = crc32fast::hash(payload);
@@ -106,7 +113,9 @@ impl<W: Write> Writer<W> {
         if self.parity == Parity::Vital {
             let without = index + if self.blocks.len() > 1 { length } else { 0 };
             let parity = plan(Parity::Vital).length();
-            if !self.is_small(parity) || self.is_what_outgrows(without, index + length + parity) {
+            if !is_small(parity, self.written, self.header.network)
+                || self.is_what_outgrows(without, index + length + parity)
+            {
                 self.parity = Parity::None;
             }
         }
@@ -132,12 +141,6 @@ impl<W: Write> Writer<W> {
         bytes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&END);
         bytes
-    }
-
-    /// Whether parity of this length may be added unasked: weights are worth 2 % of an archive, the rest 0.3 %.
-    fn is_small(&self, parity: u64) -> bool {
-        let thousandths = if self.header.network { 20 } else { 3 };
-        parity * 1000 <= self.written * thousandths
     }
 
     /// Whether an archive of `without` bytes counts as no longer than its original, and one of `with` as longer.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use crate::block::{Coding, Observer, Unobserved};
-use crate::container::{Archive, Method};
+use crate::container::{Archive, Block, Method};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::net::{self, Instructions, Network, Shape};
@@ -89,7 +89,6 @@ impl<'a> Decoder<'a> {
             tables: header.tables,
             instructions: self.instructions,
             network: self.network.as_ref(),
-            pipelined: self.threads.get() >= 2 * numbers.len(),
         };
         let decode = |place: usize| {
             let mut observer = observe(numbers[place]);
@@ -117,18 +116,7 @@ impl<'a> Decoder<'a> {
                 progress.advance(payload.len() as u64);
                 payload.to_vec()
             }
-            Method::Coded { lanes } => {
-                let mut rest = payload;
-                let mut streams = Vec::with_capacity(lanes.len());
-                for &length in lanes {
-                    let (stream, after) = rest
-                        .split_at_checked(length as usize)
-                        .ok_or_else(|| Error::damaged(format!("block {number} is shorter than its lanes")))?;
-                    streams.push(stream);
-                    rest = after;
-                }
-                coding.decode(&streams, block.original_length() as usize, progress, observer)?
-            }
+            Method::Coded { .. } => coding.decode(payload, block.original_length() as usize, progress, observer)?,
         };
         self.archive.check_restored(block, &restored)?;
         Ok(restored)
@@ -139,16 +127,11 @@ impl Need {
     /// What an archive takes whose network has this shape.
     pub fn of(archive: &Archive<'_>, shape: Option<&Shape>, follow: Follow) -> Self {
         let header = archive.header();
-        let (mut longest, mut coded, mut lanes) = (0, 0, 0);
-        for block in archive.blocks() {
-            longest = longest.max(block.original_length());
-            if let Method::Coded { lanes: streams } = &block.header.method {
-                coded = coded.max(block.original_length());
-                lanes = lanes.max(streams.len());
-            }
-        }
-        let team = shape.map_or(0, |shape| shape.team_memory(lanes));
-        let block = team + Predictor::memory(header.tables, coded as usize);
+        let longest = archive.blocks().iter().map(Block::original_length).max().unwrap_or(0);
+        let coded = archive.blocks().iter().filter(|block| block.header.method != Method::Stored);
+        let coded = coded.map(Block::original_length).max().unwrap_or(0);
+        let session = shape.map_or(0, Shape::session_memory);
+        let block = session + Predictor::memory(header.tables, coded as usize);
         let follow = longest * follow.byte + follow.block;
         Self {
             network: shape.map_or(0, Shape::memory),

@@ -14,17 +14,19 @@ use crate::progress::{Phase, Progress};
 pub struct Proof {
     /// What coding depended on, if the archive's maker is known.
     header: Option<Header>,
-    /// The only stream of each block that was decoded, by the block's number.
+    /// CRC-32 of the model section's content, if there is one.
+    model: Option<u32>,
+    /// The stream of each block that was decoded, by the block's number.
     streams: BTreeMap<u32, Followed>,
 }
 
 impl Proof {
-    /// Nothing yet, of an archive with this header.
-    pub fn new(header: Header) -> Self {
-        Self { header: Some(header), streams: BTreeMap::new() }
+    /// Nothing yet, of an archive with this header and content of its model section.
+    pub fn new(header: Header, model: Option<&[u8]>) -> Self {
+        Self { header: Some(header), model: model.map(crc32fast::hash), streams: BTreeMap::new() }
     }
 
-    /// Adds that a block of one lane was restored from a stream that was this one.
+    /// Adds that a block was restored from a stream that was this one.
     pub fn add(&mut self, block: u32, stream: Followed) {
         self.streams.insert(block, stream);
     }
@@ -39,9 +41,12 @@ impl Proof {
         if self.header.as_ref().is_some_and(|header| header != archive.header()) {
             return Err(mismatch("the archive does not begin with the header that was written"));
         }
+        if self.header.is_some() && self.model != archive.model()?.map(crc32fast::hash) {
+            return Err(mismatch("the archive does not hold the network that was written"));
+        }
         for (&number, stream) in &self.streams {
             let block = archive.block(number)?;
-            let is_stream = block.header.method == Method::Coded { lanes: vec![stream.length] }
+            let is_stream = block.header.method == Method::Coded { length: stream.length }
                 && crc32fast::hash(archive.payload(block)?) == stream.crc;
             if !is_stream {
                 return Err(mismatch(format!("block {} of the archive is not what was written", number + 1)));

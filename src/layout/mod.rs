@@ -60,7 +60,7 @@ pub struct Position {
     pub above: Option<u8>,
 }
 
-/// Follows the bytes of one lane and knows where the next one stands.
+/// Follows the bytes of a block and knows where the next one stands.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     structure: Structure,
@@ -86,7 +86,7 @@ impl Layout {
         detect::detect(source, sample, threads)
     }
 
-    /// A cursor at the start of a lane.
+    /// A cursor at the start of a block.
     pub fn cursor(&self) -> Cursor {
         let structure = match self {
             Layout::Plain => Structure::Plain,
@@ -104,7 +104,7 @@ impl Cursor {
         self.position
     }
 
-    /// Takes note of the last byte of `history`, the lane's bytes so far. Called once after each byte.
+    /// Takes note of the last byte of `history`, the block so far. Called once after each byte.
     #[inline(always)]
     pub fn advance(&mut self, history: &[u8]) {
         match &mut self.structure {

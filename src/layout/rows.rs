@@ -20,7 +20,7 @@ pub(crate) struct Rows {
     previous: Vec<Span>,
 }
 
-/// One field's bytes `start..end` in the lane; `end` is the place of the byte that ended it.
+/// One field's bytes `start..end` in the block; `end` is the place of the byte that ended it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub start: usize,
@@ -46,7 +46,7 @@ impl Rows {
         self.current.len()
     }
 
-    /// Where the current field started in the lane.
+    /// Where the current field started in the block.
     #[inline(always)]
     pub fn start(&self) -> usize {
         self.start

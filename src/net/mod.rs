@@ -18,7 +18,7 @@ pub use distribution::{Distribution, STRETCH_LIMIT};
 use kernels::{Kernel, scalar::Scalar};
 pub use shape::{INPUTS, Shape};
 pub use step::{Foretold, Input};
-use step::{Packed, TeamState};
+use step::{Packed, State};
 pub use weights::{Embedding, Layer, Matrix, Weights};
 
 /// The instruction sets that a network can be stepped with. All give the same integers.
@@ -90,8 +90,8 @@ pub struct Network {
     shape: Shape,
 }
 
-/// The state of a team of lanes, which one thread steps in lockstep.
-pub struct Team(Box<dyn std::any::Any + Send>);
+/// What a network remembers on its way through a block.
+pub struct Session(Box<dyn std::any::Any + Send>);
 
 impl Network {
     /// Packs the weights for an instruction set, which must be [`Instructions::available`].
@@ -109,9 +109,9 @@ impl Network {
         }
     }
 
-    /// A team of `lanes` lanes at their beginning.
-    pub fn team(&self, lanes: usize) -> Team {
-        self.stepper.team(lanes)
+    /// What it remembers at a block's beginning: nothing.
+    pub fn session(&self) -> Session {
+        self.stepper.session()
     }
 
     /// Whether it rests at a position: whether the byte there is none that it predicts or sees.
@@ -120,9 +120,9 @@ impl Network {
         self.shape.rests_at(position)
     }
 
-    /// Predicts the next byte of each of the team's first `inputs.len()` lanes.
-    pub fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
-        self.stepper.step(team, inputs, predictions);
+    /// Predicts the next byte.
+    pub fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution) {
+        self.stepper.step(session, input, prediction);
     }
 
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -136,19 +136,19 @@ impl Network {
 }
 
 trait Stepper: Send + Sync {
-    fn team(&self, lanes: usize) -> Team;
-    fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]);
+    fn session(&self) -> Session;
+    fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution);
 }
 
 impl<K: Kernel> Stepper for Packed<K> {
-    fn team(&self, lanes: usize) -> Team {
-        Team(Box::new(Packed::team(self, lanes)))
+    fn session(&self) -> Session {
+        Session(Box::new(self.state()))
     }
 
-    fn step(&self, team: &mut Team, inputs: &[Input], predictions: &mut [Distribution]) {
-        let Some(state) = team.0.downcast_mut::<TeamState<K>>() else {
-            unreachable!("a team steps only with the network that made it");
+    fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution) {
+        let Some(state) = session.0.downcast_mut::<State<K>>() else {
+            unreachable!("a session goes on only with the network that began it");
         };
-        Packed::step(self, state, inputs, predictions);
+        Packed::step(self, state, input, prediction);
     }
 }

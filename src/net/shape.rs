@@ -78,10 +78,9 @@ impl Shape {
         2 * self.parameters() as u64
     }
 
-    /// About the bytes of memory that a team of `lanes` takes, most of it in the KV cache.
-    pub fn team_memory(&self, lanes: usize) -> u64 {
-        let cache = usize::from(self.layers) * usize::from(self.window) * 2 * self.head_width() * size_of::<i16>();
-        (lanes * cache) as u64
+    /// About the bytes of memory that a [`super::Session`] takes, most of it in the KV cache.
+    pub fn session_memory(&self) -> u64 {
+        (usize::from(self.layers) * usize::from(self.window) * 2 * self.head_width() * size_of::<i16>()) as u64
     }
 
     /// Whether the sizes agree with each other and with [`crate::limits`].

@@ -1,4 +1,4 @@
-//! One step of the network for a team of lanes: written once, over the primitives of [`super::kernels`].
+//! One step of the network: written once, over the primitives of [`super::kernels`].
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::weights::{Embedding, Layer, Weights};
 /// What the network is told about the byte that it shall predict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Input {
-    /// The last byte of the lane that it predicted, unless there is none yet.
+    /// The last byte that it predicted, unless there is none yet.
     pub previous: Option<u8>,
     /// Where it stands.
     pub position: crate::layout::Position,
@@ -56,9 +56,10 @@ struct PackedLayer<K: Kernel> {
     down: K::Packed,
 }
 
-/// The lanes' state (their rings of keys and values) and the buffers of a step.
-pub(super) struct TeamState<K: Kernel> {
-    lanes: Vec<LaneState<K>>,
+/// What it remembers (the rings of keys and values), and the buffers of a step.
+pub(super) struct State<K: Kernel> {
+    steps: u64,
+    caches: Vec<K::Cache>,
     stream: Vec<i16>,
     /// 8-bit inputs of the next product.
     activations: Vec<u8>,
@@ -66,11 +67,6 @@ pub(super) struct TeamState<K: Kernel> {
     outputs: Vec<i16>,
     queries: Vec<i8>,
     leaves: Vec<u32>,
-}
-
-struct LaneState<K: Kernel> {
-    steps: u64,
-    caches: Vec<K::Cache>,
 }
 
 impl<K: Kernel> Packed<K> {
@@ -93,48 +89,40 @@ impl<K: Kernel> Packed<K> {
         }
     }
 
-    pub fn team(&self, lanes: usize) -> TeamState<K> {
+    pub fn state(&self) -> State<K> {
         let (width, hidden) = (usize::from(self.shape.width), usize::from(self.shape.hidden));
-        let lane =
-            || LaneState { steps: 0, caches: self.attention.iter().map(|shape| self.kernel.cache(shape)).collect() };
-        TeamState {
-            lanes: (0..lanes).map(|_| lane()).collect(),
-            stream: vec![0; lanes * width],
-            activations: vec![0; lanes * width.max(hidden)],
-            outputs: vec![0; lanes * width.max(hidden).max(self.shape.alphabet.len())],
-            queries: vec![0; lanes * width],
-            leaves: vec![0; self.shape.alphabet.len()],
+        let symbols = self.shape.alphabet.len();
+        State {
+            steps: 0,
+            caches: self.attention.iter().map(|shape| self.kernel.cache(shape)).collect(),
+            stream: vec![0; width],
+            activations: vec![0; width.max(hidden)],
+            outputs: vec![0; width.max(hidden).max(symbols)],
+            queries: vec![0; width],
+            leaves: vec![0; symbols],
         }
     }
 
-    /// Steps the first `inputs.len()` lanes of the team.
-    pub fn step(&self, team: &mut TeamState<K>, inputs: &[Input], predictions: &mut [Distribution]) {
-        let count = inputs.len();
-        self.embed(team, inputs);
+    pub fn step(&self, state: &mut State<K>, input: &Input, prediction: &mut Distribution) {
+        self.embed(state, input);
         for (index, layer) in self.layers.iter().enumerate() {
-            self.attend(team, count, index, layer);
-            self.feed_forward(team, count, layer);
+            self.attend(state, index, layer);
+            self.feed_forward(state, layer);
         }
-        self.normalise(team, count);
-        let symbols = self.shape.alphabet.len();
-        let outputs = &mut team.outputs[..count * symbols];
-        let width = usize::from(self.shape.width);
-        self.kernel.product(&self.output, &team.activations[..count * width], outputs, count);
-        for (logits, prediction) in outputs.chunks_exact(symbols).zip(predictions) {
-            self.kernel.leaves(logits, &mut team.leaves);
-            prediction.set(&self.ranks, &team.leaves);
-        }
-        team.lanes[..count].iter_mut().for_each(|lane| lane.steps += 1);
+        self.normalise(state);
+        let logits = &mut state.outputs[..self.shape.alphabet.len()];
+        self.kernel.product(&self.output, &state.activations, logits);
+        self.kernel.leaves(logits, &mut state.leaves);
+        prediction.set(&self.ranks, &state.leaves);
+        state.steps += 1;
     }
 
     /// `x = Σ embeddings`.
-    fn embed(&self, team: &mut TeamState<K>, inputs: &[Input]) {
-        let width = usize::from(self.shape.width);
-        for (stream, input) in team.stream.chunks_exact_mut(width).zip(inputs) {
-            stream.fill(0);
-            for (table, row) in self.embeddings.iter().zip(self.rows(input)) {
-                add(stream, &table[row * width..][..width]);
-            }
+    fn embed(&self, state: &mut State<K>, input: &Input) {
+        let width = state.stream.len();
+        state.stream.fill(0);
+        for (table, row) in self.embeddings.iter().zip(self.rows(input)) {
+            add(&mut state.stream, &table[row * width..][..width]);
         }
     }
 
@@ -153,61 +141,50 @@ impl<K: Kernel> Packed<K> {
     }
 
     /// `x += output(attention(norm(x)))`.
-    fn attend(&self, team: &mut TeamState<K>, count: usize, index: usize, layer: &PackedLayer<K>) {
+    fn attend(&self, state: &mut State<K>, index: usize, layer: &PackedLayer<K>) {
         let shape = &self.attention[index];
-        let (width, head) = (usize::from(self.shape.width), shape.head_width);
-        self.normalise(team, count);
-        let normal = &team.activations[..count * width];
-        let outputs = &mut team.outputs[..count * width];
-        self.kernel.product(&layer.query, normal, outputs, count);
-        for (query, &output) in team.queries.iter_mut().zip(outputs.iter()) {
+        let head = shape.head_width;
+        self.normalise(state);
+        let State { steps, caches, stream, activations, outputs, queries, .. } = state;
+        let projected = &mut outputs[..stream.len()];
+        self.kernel.product(&layer.query, activations, projected);
+        for (query, &output) in queries.iter_mut().zip(projected.iter()) {
             *query = output.clamp(-63, 63) as i8;
         }
-        let keys_values = &mut team.outputs[..count * 2 * head];
-        self.kernel.product(&layer.key_value, normal, keys_values, count);
+        let key_value = &mut outputs[..2 * head];
+        self.kernel.product(&layer.key_value, activations, key_value);
+        let (key, value) = key_value.split_at_mut(head);
+        key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));
+        value.iter_mut().for_each(|value| *value = (*value).clamp(-63, 63));
         let window = shape.window as u64;
-        let slot = |lane: &LaneState<K>| (lane.steps % window) as usize;
-        for (lane, key_value) in team.lanes[..count].iter_mut().zip(keys_values.chunks_exact_mut(2 * head)) {
-            let (key, value) = key_value.split_at_mut(head);
-            key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));
-            value.iter_mut().for_each(|value| *value = (*value).clamp(-63, 63));
-            let slot = slot(lane);
-            self.kernel.remember(&mut lane.caches[index], shape, slot, key, value);
-        }
-        let vectors = team.queries.chunks_exact(width).zip(team.activations.chunks_exact_mut(width));
-        for (lane, (query, output)) in team.lanes[..count].iter_mut().zip(vectors) {
-            let bias = if lane.steps < window { &layer.filling_bias } else { &layer.full_bias };
-            let start = shape.window - 1 - slot(lane);
-            self.kernel.attend(&mut lane.caches[index], shape, query, bias, start, output);
-        }
-        self.product_into_stream(team, count, &layer.attention_output, width);
+        let slot = (*steps % window) as usize;
+        self.kernel.remember(&mut caches[index], shape, slot, key, value);
+        let bias = if *steps < window { &layer.filling_bias } else { &layer.full_bias };
+        let attended = &mut activations[..stream.len()];
+        self.kernel.attend(&mut caches[index], shape, queries, bias, shape.window - 1 - slot, attended);
+        self.product_into_stream(state, &layer.attention_output);
     }
 
     /// `x += down(relu(up(norm(x))))`.
-    fn feed_forward(&self, team: &mut TeamState<K>, count: usize, layer: &PackedLayer<K>) {
-        let (width, hidden) = (usize::from(self.shape.width), usize::from(self.shape.hidden));
-        self.normalise(team, count);
-        let outputs = &mut team.outputs[..count * hidden];
-        self.kernel.product(&layer.up, &team.activations[..count * width], outputs, count);
-        for (activation, &output) in team.activations.iter_mut().zip(outputs.iter()) {
+    fn feed_forward(&self, state: &mut State<K>, layer: &PackedLayer<K>) {
+        self.normalise(state);
+        let outputs = &mut state.outputs[..usize::from(self.shape.hidden)];
+        self.kernel.product(&layer.up, &state.activations, outputs);
+        for (activation, &output) in state.activations.iter_mut().zip(outputs.iter()) {
             *activation = output.clamp(0, 255) as u8;
         }
-        self.product_into_stream(team, count, &layer.down, hidden);
+        self.product_into_stream(state, &layer.down);
     }
 
-    fn product_into_stream(&self, team: &mut TeamState<K>, count: usize, matrix: &K::Packed, columns: usize) {
-        let width = usize::from(self.shape.width);
-        let outputs = &mut team.outputs[..count * width];
-        self.kernel.product(matrix, &team.activations[..count * columns], outputs, count);
-        add(&mut team.stream[..count * width], outputs);
+    fn product_into_stream(&self, state: &mut State<K>, matrix: &K::Packed) {
+        let outputs = &mut state.outputs[..state.stream.len()];
+        self.kernel.product(matrix, &state.activations, outputs);
+        add(&mut state.stream, outputs);
     }
 
-    fn normalise(&self, team: &mut TeamState<K>, count: usize) {
-        let width = usize::from(self.shape.width);
-        let lanes = team.stream.chunks_exact(width).zip(team.activations.chunks_exact_mut(width));
-        for (stream, activations) in lanes.take(count) {
-            self.kernel.normalise(stream, self.root_width, activations);
-        }
+    fn normalise(&self, state: &mut State<K>) {
+        let State { stream, activations, .. } = state;
+        self.kernel.normalise(stream, self.root_width, &mut activations[..stream.len()]);
     }
 }
 

@@ -57,9 +57,9 @@ fn shape(width: u16, heads: u8, window: u16, alphabet: &[u8]) -> Shape {
     Shape { fields: 5, offsets: 7, alphabet: alphabet.to_vec(), ..sizes }
 }
 
-fn inputs(random: &mut Random, lanes: usize) -> Vec<Input> {
+fn input(random: &mut Random) -> Input {
     let byte = |number: i64| u8::try_from(number).ok();
-    let input = |random: &mut Random| Input {
+    Input {
         previous: byte(random.within(0, 256)),
         position: Position {
             field: random.within(0, 9) as u16,
@@ -68,19 +68,17 @@ fn inputs(random: &mut Random, lanes: usize) -> Vec<Input> {
         },
         foretold: Foretold { byte: byte(random.within(0, 256)), state: random.within(0, 7) as u8 },
         left: byte(random.within(0, 256)),
-    };
-    (0..lanes).map(|_| input(random)).collect()
+    }
 }
 
 /// What a network predicts over `steps` steps: every node's continuations.
-fn predictions(network: &Network, lanes: usize, steps: usize, seed: u64) -> Vec<[u32; 2]> {
+fn predictions(network: &Network, steps: usize, seed: u64) -> Vec<[u32; 2]> {
     let mut random = Random(seed);
-    let mut team = network.team(lanes);
-    let mut distributions = vec![Distribution::uniform(); lanes];
+    let (mut session, mut distribution) = (network.session(), Distribution::uniform());
     let mut nodes = Vec::new();
     for _ in 0..steps {
-        network.step(&mut team, &inputs(&mut random, lanes), &mut distributions);
-        nodes.extend(distributions.iter().flat_map(|d| (1..256).map(|node| d.continuations(node))));
+        network.step(&mut session, &input(&mut random), &mut distribution);
+        nodes.extend((1..256).map(|node| distribution.continuations(node)));
     }
     nodes
 }
@@ -94,35 +92,10 @@ fn every_kernel_predicts_what_the_formulas_do() {
     {
         let weights = Random(u64::from(width)).weights(&shape(width, heads, window, alphabet));
         let steps = usize::from(window) + 70;
-        let expected = predictions(&Network::packed(Formulas, &weights), 3, steps, 1);
+        let expected = predictions(&Network::packed(Formulas, &weights), steps, 1);
         for instructions in Instructions::available() {
             let network = Network::new(&weights, instructions);
-            assert!(predictions(&network, 3, steps, 1) == expected, "{} at width {width}", instructions.name());
-        }
-    }
-}
-
-#[test]
-fn a_lane_is_predicted_alike_in_a_team_of_any_size() {
-    let weights = Random(5).weights(&shape(64, 4, 64, b"0123456789,\n"));
-    for instructions in Instructions::available() {
-        let network = Network::new(&weights, instructions);
-        for lanes in 1..=9 {
-            let mut together = network.team(lanes);
-            let mut alone: Vec<Team> = (0..lanes).map(|_| network.team(1)).collect();
-            let mut random = Random(lanes as u64);
-            let mut expected = vec![Distribution::uniform(); lanes];
-            let mut distributions = expected.clone();
-            for _ in 0..80 {
-                let inputs = inputs(&mut random, lanes);
-                network.step(&mut together, &inputs, &mut distributions);
-                for (lane, team) in alone.iter_mut().enumerate() {
-                    network.step(team, &inputs[lane..=lane], &mut expected[lane..=lane]);
-                }
-                for (one, other) in distributions.iter().zip(&expected) {
-                    assert!((1..256).all(|node| one.continuations(node) == other.continuations(node)));
-                }
-            }
+            assert!(predictions(&network, steps, 1) == expected, "{} at width {width}", instructions.name());
         }
     }
 }
@@ -195,16 +168,16 @@ proptest! {
     }
 
     #[test]
-    fn products_agree(rows in 1usize..70, quads in 1usize..40, team in 1usize..7, offset: bool, extreme: bool, seed: u64) {
+    fn products_agree(rows in 1usize..70, quads in 1usize..40, offset: bool, extreme: bool, seed: u64) {
         let columns = 4 * quads;
         let mut random = Random(seed);
         let mut matrix = random.matrix(rows, columns);
-        let mut inputs: Vec<u8> = (0..team * columns).map(|_| random.next() as u8).collect();
+        let mut inputs: Vec<u8> = (0..columns).map(|_| random.next() as u8).collect();
         if extreme {
             matrix.weights.iter_mut().for_each(|weight| *weight = if *weight < 0 { -63 } else { 63 });
             inputs.iter_mut().for_each(|input| *input = if *input < 128 { 0 } else { 255 });
         }
-        check_kernels(&ProductCase { matrix, inputs, team, offset })?;
+        check_kernels(&ProductCase { matrix, inputs, offset })?;
     }
 
     #[test]
@@ -239,11 +212,11 @@ proptest! {
 }
 
 #[test]
-fn products_agree_at_every_number_of_rows_and_lanes() {
+fn products_agree_at_every_number_of_rows() {
     let mut random = Random(11);
-    for (rows, team) in (1..=66).flat_map(|rows| (1..=5).map(move |team| (rows, team))) {
-        let inputs = (0..team * 16).map(|_| random.next() as u8).collect();
-        let case = ProductCase { matrix: random.matrix(rows, 16), inputs, team, offset: rows % 2 == 0 };
+    for rows in 1..=130 {
+        let inputs = (0..16).map(|_| random.next() as u8).collect();
+        let case = ProductCase { matrix: random.matrix(rows, 16), inputs, offset: rows % 2 == 0 };
         check_kernels(&case).unwrap();
     }
 }
@@ -304,16 +277,13 @@ impl Kernel for Formulas {
         Plain(matrix.clone(), if offset { 128 } else { 0 })
     }
 
-    fn product(self, Plain(matrix, offset): &Plain, inputs: &[u8], outputs: &mut [i16], team: usize) {
-        for lane in 0..team {
-            for row in 0..matrix.rows {
-                let term = |column: usize| {
-                    let input = i32::from(inputs[lane * matrix.columns + column]) - offset;
-                    input * i32::from(matrix.weights[row * matrix.columns + column])
-                };
-                let sum = (0..matrix.columns).map(term).sum();
-                outputs[lane * matrix.rows + row] = requantise(sum, matrix.shift, matrix.multipliers[row]);
-            }
+    fn product(self, Plain(matrix, offset): &Plain, inputs: &[u8], outputs: &mut [i16]) {
+        for (row, output) in outputs.iter_mut().enumerate() {
+            let term = |column: usize| {
+                let input = i32::from(inputs[column]) - offset;
+                input * i32::from(matrix.weights[row * matrix.columns + column])
+            };
+            *output = requantise((0..matrix.columns).map(term).sum(), matrix.shift, matrix.multipliers[row]);
         }
     }
 
@@ -366,7 +336,6 @@ impl Kernel for Formulas {
 struct ProductCase {
     matrix: Matrix,
     inputs: Vec<u8>,
-    team: usize,
     offset: bool,
 }
 
@@ -374,8 +343,8 @@ impl Case for ProductCase {
     type Outputs = Vec<i16>;
 
     fn run(&self, kernel: impl Kernel) -> Vec<i16> {
-        let mut outputs = vec![0; self.team * self.matrix.rows];
-        kernel.product(&kernel.pack(&self.matrix, self.offset), &self.inputs, &mut outputs, self.team);
+        let mut outputs = vec![0; self.matrix.rows];
+        kernel.product(&kernel.pack(&self.matrix, self.offset), &self.inputs, &mut outputs);
         outputs
     }
 }

@@ -45,7 +45,7 @@ impl Part {
             _ if index < matches => matches!(self, Self::Matches | Self::WithoutNetwork),
             _ => true,
         };
-        std::array::from_fn(|lane| lane.checked_sub(start).map_or(self.has_contexts(), sees))
+        std::array::from_fn(|place| place.checked_sub(start).map_or(self.has_contexts(), sees))
     }
 }
 
@@ -170,7 +170,7 @@ impl Chain {
         let step = if is_bit { 2 } else { 1 };
         let weight = |index: usize| if index < named && index.is_multiple_of(step) { other } else { 0 };
         let start = evidence.others_start;
-        weights.push(Row(std::array::from_fn(|lane| lane.checked_sub(start).map_or(context, weight))));
+        weights.push(Row(std::array::from_fn(|place| place.checked_sub(start).map_or(context, weight))));
         let (bits, byte) = (experts.selector_sizes(), [experts.byte_selector_sizes()]);
         let (sizes, contexts) = match is_bit {
             true => (&bits[..evidence.mixers.fours()], [1 << 16; 2]),

@@ -16,7 +16,7 @@ const REACTIONS: usize = 3;
 /// A new cell's probability in 1/65536.
 const FIRST: u32 = 65_200;
 
-/// How far certain bytes have been right; shared by the lanes.
+/// How far certain bytes have been right.
 pub struct Certainty {
     /// A claim below this probability, in 1/65536, is not decided on.
     least: u32,
@@ -24,7 +24,7 @@ pub struct Certainty {
     cells: Vec<Cell>,
 }
 
-/// What the contexts asked claim of one lane's present byte.
+/// What the contexts asked claim of the present byte.
 #[derive(Clone, Default)]
 pub struct Claim {
     pub recalled: [Recalled; ASKED],

@@ -43,7 +43,7 @@ pub struct Least {
     pub trust: u16,
 }
 
-/// What is known in general of remembered bytes, but for their lowest `DROPPED` bits; shared by the lanes.
+/// What is known in general of remembered bytes, but for their lowest `DROPPED` bits.
 pub struct Expectations<const DROPPED: u32> {
     contexts: usize,
     least: Least,
@@ -59,14 +59,14 @@ pub struct Expectations<const DROPPED: u32> {
     maps: FinalMaps,
 }
 
-/// What the contexts and then the match models of one lane say of its present byte: what [memories](super::memories) say, the
+/// What the contexts and then the match models say of the present byte: what [memories](super::memories) say, the
 /// states of match models being their classes of length. Places without a voice are 0.
 pub type Voices = [Row; VOICE_ROWS];
 
 /// Rows of at most sixteen contexts and the match models.
 const VOICE_ROWS: usize = 2;
 
-/// What one lane expects.
+/// What is expected.
 #[derive(Clone, Default)]
 pub struct Expected {
     /// A byte, or one of which only the upper bits count.
@@ -123,7 +123,9 @@ impl<const DROPPED: u32> Expectations<DROPPED> {
             trust: vec![60_000; TRUST_PLACES],
             reliability,
             slots,
-            heard: std::array::from_fn(|row| Row(std::array::from_fn(|lane| -i32::from(row * WIDTH + lane < voices)))),
+            heard: std::array::from_fn(|row| {
+                Row(std::array::from_fn(|place| -i32::from(row * WIDTH + place < voices)))
+            }),
             mixers,
             maps: FinalMaps::new([256, 256], logistic),
         }

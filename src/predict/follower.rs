@@ -12,12 +12,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// At the start of a lane.
+    /// At the start of a block.
     pub fn new(layout: &Layout) -> Self {
         Self { cursor: layout.cursor(), trail: Trail::new(layout) }
     }
 
-    /// Takes note of the last byte of `history`, the lane's bytes so far. Called once after each byte.
+    /// Takes note of the last byte of `history`, the block so far. Called once after each byte.
     pub fn advance(&mut self, history: &[u8]) {
         self.cursor.advance(history);
         self.trail.advance(&self.cursor, history);

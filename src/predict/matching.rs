@@ -4,20 +4,18 @@ use super::apm::Cell;
 use super::logistic::Logistic;
 use super::slots::{prefetch, zeroed};
 
-/// Where keys were last seen; shared by all lanes of a block.
+/// Where keys of a block were last seen.
 pub struct MatchTable {
     places: Vec<u64>,
     shift: u32,
     cells: Vec<Cell>,
 }
 
-/// One lane's place in an earlier text that it seems to repeat.
+/// The place of an earlier text that seems to be repeated.
 #[derive(Clone, Copy, Default)]
 pub struct Match {
     /// The place in the block of the byte that is predicted, if `length` is not 0.
     place: usize,
-    /// The lane that `place` lies in.
-    segment: usize,
     /// Bytes predicted right in a row, and 1; 0 if nothing is predicted.
     length: u32,
     /// The class of `length`, below [`LENGTHS`].
@@ -25,23 +23,7 @@ pub struct Match {
     predicted: u8,
 }
 
-/// The lanes' segments of the block.
-pub struct Segments {
-    /// Where each starts; rising.
-    pub starts: Vec<usize>,
-    /// Up to where each is coded.
-    pub ends: Vec<usize>,
-}
-
-impl Segments {
-    /// The lane whose segment `place` lies in.
-    #[inline(always)]
-    fn of(&self, place: usize) -> usize {
-        if self.starts.len() == 1 { 0 } else { self.starts.partition_point(|&start| start <= place) - 1 }
-    }
-}
-
-/// Match models of a lane.
+/// Match models.
 pub const MATCHES: usize = 3;
 /// Classes of length.
 pub const LENGTHS: usize = 16;
@@ -86,21 +68,17 @@ impl Match {
     }
 
     /// After `byte` was coded: follows on, or takes up `candidate` (a place just past the key's last occurrence and the
-    /// length that is known to agree there). What a lane has not yet coded is not predicted.
+    /// length that is known to agree there).
     #[inline(always)]
-    pub fn advance(&mut self, byte: u8, segments: &Segments, block: &[u8], candidate: impl FnOnce() -> (usize, u32)) {
+    pub fn advance(&mut self, byte: u8, history: &[u8], candidate: impl FnOnce() -> (usize, u32)) {
         if self.length > 0 && self.predicted == byte {
             self.place += 1;
             self.length = (self.length + 1).min(65535);
         } else {
             (self.place, self.length) = candidate();
-            self.segment = segments.of(self.place);
-        }
-        if self.place >= segments.ends[self.segment] {
-            self.length = 0;
         }
         if self.length > 0 {
-            self.predicted = block[self.place];
+            self.predicted = history[self.place];
         }
         self.class = class(self.length);
     }

@@ -22,7 +22,7 @@ pub struct Recalled {
     remembered: i32,
 }
 
-/// Where in the table one lane's contexts remember, and the entries' checks.
+/// Where in the table contexts remember, and the entries' checks.
 #[derive(Clone, Default)]
 pub struct Places {
     places: [u32; WIDTH],

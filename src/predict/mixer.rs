@@ -55,7 +55,7 @@ impl Beginning {
     }
 }
 
-/// The weight sets of one lane's present bit, and what they gave, in 1/256 octave.
+/// The weight sets of the present bit, and what they gave, in 1/256 octave.
 #[derive(Clone, Default)]
 pub struct Selection {
     sets: [Four<usize>; FOURS],
@@ -104,9 +104,9 @@ impl Mixers {
             let end = starts.get(mixer + 1).copied().unwrap_or(self.rates.len());
             let all: i64 = self.rates[start..end].iter().map(|rate| used(rate, FIRST_RATE)).sum();
             weights.extend((0..self.rows).map(|row| {
-                Row(std::array::from_fn(|lane| {
+                Row(std::array::from_fn(|place| {
                     let weighted = |set: usize| {
-                        used(&self.rates[set], FIRST_RATE) * i64::from(self.weights[set * self.rows + row].0[lane])
+                        used(&self.rates[set], FIRST_RATE) * i64::from(self.weights[set * self.rows + row].0[place])
                     };
                     mean((start..end).map(weighted).sum(), all)
                 }))

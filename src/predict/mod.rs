@@ -39,8 +39,7 @@ pub use evidence::{Credit, Evidence, Expert};
 use expected::Least;
 use experts::{Experts, FEW};
 pub use follower::Follower;
-use matching::Segments;
-use model::{Lane, Model};
+use model::{Model, Situation};
 use numbers::Numbers;
 use vector::{Portable, Vector};
 
@@ -148,8 +147,9 @@ impl Effort {
 /// Predicts the bytes of one block, bit by bit, and learns from each. Encoder and decoder run the same one.
 pub struct Predictor {
     block: Vec<u8>,
-    segments: Segments,
-    lanes: Vec<Lane>,
+    /// How many of its bytes are coded.
+    coded: usize,
+    situation: Situation,
     model: Model,
     build: Build,
 }
@@ -203,9 +203,9 @@ impl<F: FnMut(Decision, u16) -> Result<bool>> Answers for F {
 }
 
 impl Predictor {
-    /// A predictor for one block whose lanes have `lane_lengths` bytes; `instructions` change the speed only.
-    pub fn new(layout: &Layout, tables: Tables, lane_lengths: &[usize], instructions: Instructions) -> Self {
-        Self::beginning_with(Beginnings::OURS, layout, tables, lane_lengths, instructions)
+    /// A predictor for one block of `length` bytes; `instructions` change the speed only.
+    pub fn new(layout: &Layout, tables: Tables, length: usize, instructions: Instructions) -> Self {
+        Self::beginning_with(Beginnings::OURS, layout, tables, length, instructions)
     }
 
     /// The same with other beginnings.
@@ -213,23 +213,14 @@ impl Predictor {
         beginnings: Beginnings,
         layout: &Layout,
         tables: Tables,
-        lane_lengths: &[usize],
+        length: usize,
         instructions: Instructions,
     ) -> Self {
-        let length = lane_lengths.iter().sum();
-        let starts: Vec<usize> = lane_lengths
-            .iter()
-            .scan(0, |next, &length| {
-                let start = *next;
-                *next += length;
-                Some(start)
-            })
-            .collect();
         let model = Model::new(Experts::new(layout), tables.effort, table_bits(tables, length), beginnings);
         Self {
             block: vec![0; length],
-            segments: Segments { ends: starts.clone(), starts },
-            lanes: vec![Lane::new(layout, &model); lane_lengths.len()],
+            coded: 0,
+            situation: Situation::new(layout, &model),
             model,
             build: Build::of(instructions),
         }
@@ -243,30 +234,30 @@ impl Predictor {
         (Model::LINE_MEMORY << table_bits(tables, length)) + length as u64
     }
 
-    /// Where the next byte of `lane` stands.
+    /// Where the next byte stands.
     #[inline(always)]
-    pub fn position(&self, lane: usize) -> Position {
-        self.lanes[lane].position()
+    pub fn position(&self) -> Position {
+        self.situation.position()
     }
 
-    /// What the network, which has last predicted `previous` there, is told about the next byte of `lane`.
-    pub fn input(&self, lane: usize, previous: Option<u8>) -> Input {
-        self.lanes[lane].input(previous)
+    /// What the network, which has last predicted `previous`, is told about the next byte.
+    pub fn input(&self, previous: Option<u8>) -> Input {
+        self.situation.input(previous)
     }
 
-    /// Codes the next byte of `lane`, in binary decisions, which `code` answers, and returns it.
+    /// Codes the next byte, in binary decisions, which `code` answers, and returns it.
     ///
     /// # Errors
     /// Only those of `code`.
-    pub fn code_byte(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    pub fn code_byte(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
         match self.build {
-            Build::Portable => self.code_byte_portable(lane, network, code),
+            Build::Portable => self.code_byte_portable(network, code),
             // SAFETY: the build was chosen after the processor was found to have its instructions.
             #[cfg(target_arch = "x86_64")]
-            Build::Avx2 => unsafe { self.code_byte_avx2(lane, network, code) },
+            Build::Avx2 => unsafe { self.code_byte_avx2(network, code) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Build::Avx512 => unsafe { self.code_byte_avx512(lane, network, code) },
+            Build::Avx512 => unsafe { self.code_byte_avx512(network, code) },
         }
     }
 
@@ -276,9 +267,15 @@ impl Predictor {
         self.model.learned()
     }
 
-    /// The block's length.
-    pub fn length(&self) -> usize {
-        self.block.len()
+    /// How many bytes are coded.
+    pub fn coded(&self) -> usize {
+        self.coded
+    }
+
+    /// Whether all are.
+    #[inline(always)]
+    pub fn has_ended(&self) -> bool {
+        self.coded == self.block.len()
     }
 
     /// The block's bytes. Those not coded are 0.
@@ -288,40 +285,29 @@ impl Predictor {
 
     /// Not a part of each caller, of which there are several.
     #[inline(never)]
-    fn code_byte_portable(
-        &mut self,
-        lane: usize,
-        network: Option<&Distribution>,
-        code: &mut impl Answers,
-    ) -> Result<u8> {
-        self.code_byte_any::<Portable>(lane, network, code)
+    fn code_byte_portable(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+        self.code_byte_any::<Portable>(network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx2(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
-        self.code_byte_any::<vector::Avx2>(lane, network, code)
+    fn code_byte_avx2(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+        self.code_byte_any::<vector::Avx2>(network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx512(&mut self, lane: usize, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
-        self.code_byte_any::<vector::Avx512>(lane, network, code)
+    fn code_byte_avx512(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+        self.code_byte_any::<vector::Avx512>(network, code)
     }
 
     #[inline(always)]
-    fn code_byte_any<V: Vector>(
-        &mut self,
-        lane: usize,
-        network: Option<&Distribution>,
-        code: &mut impl Answers,
-    ) -> Result<u8> {
-        let byte = self.model.code_byte::<V>(&mut self.lanes[lane], network, code)?;
-        let (start, end) = (self.segments.starts[lane], self.segments.ends[lane]);
-        self.block[end] = byte;
-        self.segments.ends[lane] = end + 1;
-        self.lanes[lane].advance(&mut self.model, &self.segments, &self.block, start, end + 1);
-        self.model.learn::<V>(&mut self.lanes[lane], byte);
+    fn code_byte_any<V: Vector>(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+        let byte = self.model.code_byte::<V>(&mut self.situation, network, code)?;
+        self.block[self.coded] = byte;
+        self.coded += 1;
+        self.situation.advance(&mut self.model, &self.block[..self.coded]);
+        self.model.learn::<V>(&mut self.situation, byte);
         Ok(byte)
     }
 }

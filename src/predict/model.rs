@@ -1,4 +1,4 @@
-//! What lanes remember, what they share, and how the two make the probability of a decision.
+//! What is learned of a block, what precedes its next byte, and how the two make the probability of a decision.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use super::expected::{Expectations, Expected, Voices};
 use super::experts::{COUNTED, Experts, FEW, FINAL_SETS, MATCH_CONTEXT, Trail, mix};
 use super::follower;
 use super::logistic::{self, Logistic};
-use super::matching::{MATCHES, Match, MatchTable, Segments, agreement, classes};
+use super::matching::{MATCHES, Match, MatchTable, agreement, classes};
 use super::memories::{Memories, Places};
 use super::mixer::{Mixers, SELECTORS, Selection};
 use super::numbers::{GUIDES, Numbers, Outlook};
@@ -25,7 +25,7 @@ use super::states::{StateCells, StateMaps};
 use super::vector::{Row, Vector, WIDTH};
 use super::{Answers, Decision, Effort};
 
-/// The adaptive state that all lanes share.
+/// The adaptive state: all that is learned.
 pub struct Model {
     logistic: &'static Logistic,
     memories: Memories,
@@ -67,9 +67,9 @@ struct Foresight {
     is_rare: bool,
 }
 
-/// One lane's own state.
+/// What the next byte follows on.
 #[derive(Clone)]
-pub struct Lane {
+pub struct Situation {
     cursor: Cursor,
     trail: Trail,
     matches: [Match; MATCHES],
@@ -91,7 +91,7 @@ pub struct Lane {
     present: Present,
 }
 
-/// What a lane's present bit is predicted from.
+/// What the present bit is predicted from.
 #[derive(Clone)]
 struct Present {
     expected: Expected,
@@ -198,72 +198,77 @@ impl Model {
         learned
     }
 
-    /// Codes the next byte of `lane`. [`Lane::advance`] and [`Self::learn`] must follow.
+    /// Codes the next byte. [`Situation::advance`] and [`Self::learn`] must follow.
     ///
     /// # Errors
     /// Only those of `code`.
     #[inline(always)]
     pub fn code_byte<V: Vector>(
         &mut self,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<u8> {
-        (lane.excluded, lane.excluded_half) = (None, None);
+        (situation.excluded, situation.excluded_half) = (None, None);
         if network.is_some() && self.network_map.is_none() {
             self.network_map = Some(Apm::new(1 << NETWORK_MAP_BITS, self.logistic));
         }
-        if let Some(byte) = self.code_certain(lane, network, code)? {
+        if let Some(byte) = self.code_certain(situation, network, code)? {
             return Ok(byte);
         }
-        self.look(lane);
+        self.look(situation);
         let mut partial = 1;
         if let Some(foresight) = &self.foresight {
-            self.memories.recall(&mut lane.places, &mut lane.voices[0], &lane.hashes[..self.remembering]);
-            let voices_of_matches = &mut lane.voices[self.remembering / WIDTH].0[self.remembering % WIDTH..];
-            for (voice, model) in voices_of_matches.iter_mut().zip(&lane.matches) {
+            self.memories.recall(
+                &mut situation.places,
+                &mut situation.voices[0],
+                &situation.hashes[..self.remembering],
+            );
+            let voices_of_matches = &mut situation.voices[self.remembering / WIDTH].0[self.remembering % WIDTH..];
+            for (voice, model) in voices_of_matches.iter_mut().zip(&situation.matches) {
                 *voice = model.predicted().map_or(0, |byte| (model.class() as i32) << 8 | i32::from(byte));
             }
-            let expected = foresight.bytes.choose::<V>(&mut lane.present.expected, &lane.voices, lane.trust_place);
-            if !lane.claim.is_decided() {
-                lane.excluded = expected;
+            let expected =
+                foresight.bytes.choose::<V>(&mut situation.present.expected, &situation.voices, situation.trust_place);
+            if !situation.claim.is_decided() {
+                situation.excluded = expected;
                 if let Some(byte) = expected
-                    && self.is_expected::<V>(byte, lane, network, code)?
+                    && self.is_expected::<V>(byte, situation, network, code)?
                 {
                     return Ok(byte);
                 }
             }
-            partial = self.code_half::<V>(lane, network, code)?;
+            partial = self.code_half::<V>(situation, network, code)?;
         }
-        let byte = self.code_bits::<V>(partial, lane, network, code)?;
+        let byte = self.code_bits::<V>(partial, situation, network, code)?;
         if let Some(Foresight { halves: Some(halves), .. }) = &mut self.foresight {
-            halves.learn::<V>(&mut lane.present.expected_half, &lane.voices, byte);
+            halves.learn::<V>(&mut situation.present.expected_half, &situation.voices, byte);
         }
         Ok(byte)
     }
 
-    /// Learns what is left to learn of `byte`, the one that [`Self::code_byte`] coded. It comes after [`Lane::advance`], so
+    /// Learns what is left to learn of `byte`, the one that [`Self::code_byte`] coded. It comes after [`Situation::advance`], so
     /// that the memory has time to bring what that has asked for.
     #[inline(always)]
-    pub fn learn<V: Vector>(&mut self, lane: &mut Lane, byte: u8) {
-        self.certainty.learn(&lane.claim, byte);
-        let is_certain = lane.claim.has_settled(byte);
+    pub fn learn<V: Vector>(&mut self, situation: &mut Situation, byte: u8) {
+        self.certainty.learn(&situation.claim, byte);
+        let is_certain = situation.claim.has_settled(byte);
         if is_certain || self.foresight.is_none() {
-            self.memories.learn_found::<V>(&lane.claim.recalled, byte);
+            self.memories.learn_found::<V>(&situation.claim.recalled, byte);
         }
         if is_certain {
             return;
         }
-        let Present { expected, nibbles, .. } = &mut lane.present;
-        if lane.excluded != Some(byte) {
+        let Present { expected, nibbles, .. } = &mut situation.present;
+        if situation.excluded != Some(byte) {
             self.slots.close::<V>(&nibbles[1]);
         }
         if let Some(Foresight { bytes, .. }) = &mut self.foresight {
-            if lane.excluded == Some(byte) {
+            if situation.excluded == Some(byte) {
                 bytes.update::<V>(expected, true, self.logistic);
             }
-            bytes.learn::<V>(expected, &lane.voices, byte);
-            self.memories.learn::<V>(&lane.places, &lane.voices[0], self.remembering, byte);
+            bytes.learn::<V>(expected, &situation.voices, byte);
+            self.memories.learn::<V>(&situation.places, &situation.voices[0], self.remembering, byte);
         }
     }
 
@@ -271,11 +276,11 @@ impl Model {
     #[inline(always)]
     fn code_certain(
         &self,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<Option<u8>> {
-        let Lane { asked, claim, trail, matches, excluded, .. } = lane;
+        let Situation { asked, claim, trail, matches, excluded, .. } = situation;
         claim.recalled = asked.map(|hash| self.memories.find(hash));
         let Some(certain) = self.certainty.choose(claim, trail.final_set(), matches) else { return Ok(None) };
         let (byte, probability) = certain;
@@ -287,17 +292,17 @@ impl Model {
 
     /// Looks at all that a byte is predicted from that is not certain. Not a part of each build's code.
     #[inline(never)]
-    fn look(&self, lane: &mut Lane) {
-        lane.trail.contexts(self.contexts, &mut lane.hashes);
-        lane.hashes[MATCH_CONTEXT] = lane.trail.match_context(&lane.matches);
-        lane.trust_place = lane.trail.trust_place(lane.matches[0].class());
-        self.memories.prefetch(&lane.hashes[..self.remembering]);
-        if self.foresight.as_ref().is_none_or(|foresight| foresight.wants_lines(lane.trust_place)) {
-            self.slots.prefetch(&lane.hashes, 0);
+    fn look(&self, situation: &mut Situation) {
+        situation.trail.contexts(self.contexts, &mut situation.hashes);
+        situation.hashes[MATCH_CONTEXT] = situation.trail.match_context(&situation.matches);
+        situation.trust_place = situation.trail.trust_place(situation.matches[0].class());
+        self.memories.prefetch(&situation.hashes[..self.remembering]);
+        if self.foresight.as_ref().is_none_or(|foresight| foresight.wants_lines(situation.trust_place)) {
+            self.slots.prefetch(&situation.hashes, 0);
         }
         // While the memory brings what that has asked for.
         if let Some(numbers) = &self.numbers {
-            numbers.look_ahead(&mut lane.outlook, &lane.trail);
+            numbers.look_ahead(&mut situation.outlook, &situation.trail);
         }
     }
 
@@ -306,16 +311,16 @@ impl Model {
     fn is_expected<V: Vector>(
         &self,
         byte: u8,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<bool> {
         let Some(Foresight { bytes, .. }) = &self.foresight else { return Ok(false) };
         let network = network.map_or(0, |network| network.stretch_byte(byte));
-        let guides = lane.outlook.stretch_byte(byte);
-        let selectors = lane.trail.byte_selectors(byte, classes(&lane.matches));
-        let expected = &mut lane.present.expected;
-        let probability = bytes.predict::<V>(expected, &lane.voices, network, guides, &selectors, self.logistic);
+        let guides = situation.outlook.stretch_byte(byte);
+        let selectors = situation.trail.byte_selectors(byte, classes(&situation.matches));
+        let expected = &mut situation.present.expected;
+        let probability = bytes.predict::<V>(expected, &situation.voices, network, guides, &selectors, self.logistic);
         code.answer(Decision::Byte(byte), probability, &bytes.evidence(expected, &selectors))
     }
 
@@ -325,24 +330,24 @@ impl Model {
     #[inline(always)]
     fn code_half<V: Vector>(
         &mut self,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<usize> {
-        let Lane { trail, matches, outlook, hashes, voices, trust_place, present, .. } = lane;
+        let Situation { trail, matches, outlook, hashes, voices, trust_place, present, .. } = situation;
         let Present { expected, expected_half, .. } = present;
         let Some(Foresight { bytes, halves, .. }) = &mut self.foresight else { return Ok(1) };
         let half = halves.as_ref().and_then(|halves| halves.choose::<V>(expected_half, voices, *trust_place));
         let partial = half.map_or(1, |half| 16 | usize::from(half >> 4));
         self.slots.prefetch(hashes, if partial == 1 { 0 } else { partial });
-        if lane.excluded.is_some() && !lane.claim.is_decided() {
+        if situation.excluded.is_some() && !situation.claim.is_decided() {
             bytes.update::<V>(expected, false, self.logistic);
         }
         let (Some(half), Some(halves)) = (half, halves) else { return Ok(1) };
         let network = network.map_or(0, |network| network.stretch_half(half));
         let guides = outlook.stretch_half(half);
         let classes = classes(matches);
-        let selectors = trail.half_selectors(half, classes, lane.excluded.is_some());
+        let selectors = trail.half_selectors(half, classes, situation.excluded.is_some());
         let probability = halves.predict::<V>(expected_half, voices, network, guides, &selectors, self.logistic);
         let right = code.answer(Decision::Half(half), probability, &halves.evidence(expected_half, &selectors))?;
         if !right {
@@ -350,7 +355,7 @@ impl Model {
         }
         halves.update::<V>(expected_half, right, self.logistic);
         if !right {
-            lane.excluded_half = Some(half);
+            situation.excluded_half = Some(half);
             return Ok(1);
         }
         for model in matches {
@@ -364,26 +369,26 @@ impl Model {
     fn code_bits<V: Vector>(
         &mut self,
         mut partial: usize,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         code: &mut impl Answers,
     ) -> Result<u8> {
         for half in usize::from(partial > 1)..2 {
             let salt = if half == 0 { 0 } else { partial };
-            self.slots.find_all(&mut lane.present.nibbles[half], &lane.hashes, salt);
-            self.slots.open::<V>(&mut lane.present.nibbles[half]);
+            self.slots.find_all(&mut situation.present.nibbles[half], &situation.hashes, salt);
+            self.slots.open::<V>(&mut situation.present.nibbles[half]);
             for bit_index in half * 4..half * 4 + 4 {
                 if bit_index == 3 {
-                    self.slots.prefetch(&lane.hashes, partial * 2);
-                    self.slots.prefetch(&lane.hashes, partial * 2 + 1);
+                    self.slots.prefetch(&situation.hashes, partial * 2);
+                    self.slots.prefetch(&situation.hashes, partial * 2 + 1);
                 }
-                let probability = self.predict::<V>(lane, network, partial, bit_index);
-                let bit = code.answer(Decision::Bit(bit_index), probability, &self.evidence(lane, partial))?;
-                self.update::<V>(lane, bit, bit_index);
+                let probability = self.predict::<V>(situation, network, partial, bit_index);
+                let bit = code.answer(Decision::Bit(bit_index), probability, &self.evidence(situation, partial))?;
+                self.update::<V>(situation, bit, bit_index);
                 partial = partial * 2 + usize::from(bit);
             }
             if half == 0 {
-                self.slots.close::<V>(&lane.present.nibbles[0]);
+                self.slots.close::<V>(&situation.present.nibbles[0]);
             }
         }
         Ok(partial as u8)
@@ -392,25 +397,25 @@ impl Model {
     #[inline(always)]
     fn predict<V: Vector>(
         &self,
-        lane: &mut Lane,
+        situation: &mut Situation,
         network: Option<&Distribution>,
         partial: usize,
         bit_index: usize,
     ) -> u16 {
         let logistic = self.logistic;
         let said = network.map(|network| network.stretch(partial));
-        let (others, network_cell) = self.others(lane, said, partial, bit_index);
-        let classes = classes(&lane.matches);
+        let (others, network_cell) = self.others(situation, said, partial, bit_index);
+        let classes = classes(&situation.matches);
         let begins = |byte: Option<u8>| byte.map_or(0, |byte| 256 | usize::from(byte)) >> (8 - bit_index) == partial;
-        let excluding = begins(lane.excluded) | (bit_index < 4 && begins(lane.excluded_half));
-        let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { lane.trail.final_set() };
-        lane.present.network_cell = network_cell;
-        let Present { nibbles, inputs, states, selection, cells, .. } = &mut lane.present;
+        let excluding = begins(situation.excluded) | (bit_index < 4 && begins(situation.excluded_half));
+        let final_set = if excluding { FINAL_SETS - 8 + bit_index } else { situation.trail.final_set() };
+        situation.present.network_cell = network_cell;
+        let Present { nibbles, inputs, states, selection, cells, .. } = &mut situation.present;
         let nibble = &mut nibbles[bit_index / 4];
-        self.mixers.select(selection, 0, lane.trail.selectors(partial, bit_index, classes, excluding));
+        self.mixers.select(selection, 0, situation.trail.selectors(partial, bit_index, classes, excluding));
         if self.eight_mixers {
             let counts = nibble.counts(self.counted);
-            self.mixers.select(selection, 1, lane.trail.more_selectors(bit_index, counts));
+            self.mixers.select(selection, 1, situation.trail.more_selectors(bit_index, counts));
         }
         self.mixers.select_last(selection, final_set);
 
@@ -420,11 +425,11 @@ impl Model {
         match self.others_start {
             0 => inputs[self.rows - 1] = others,
             _ => {
-                let own = V::load(&inputs[0]).and(V::load(&FEW_LANES));
+                let own = V::load(&inputs[0]).and(V::load(&FEW_PLACES));
                 own.add(V::load(&others)).store(&mut inputs[0]);
             }
         }
-        let contexts = final_contexts(&lane.trail, partial);
+        let contexts = final_contexts(&situation.trail, partial);
         self.maps.prefetch(contexts);
         let octaves = self.mixers.mix::<V>(selection, &inputs[..self.rows]);
         self.maps.refine(cells, contexts, octaves, logistic)
@@ -432,9 +437,9 @@ impl Model {
 
     /// What the present bit's probability was made from.
     #[inline(always)]
-    fn evidence<'a>(&'a self, lane: &'a Lane, partial: usize) -> Evidence<'a> {
-        let Present { inputs, selection, .. } = &lane.present;
-        let contexts = final_contexts(&lane.trail, partial);
+    fn evidence<'a>(&'a self, situation: &'a Situation, partial: usize) -> Evidence<'a> {
+        let Present { inputs, selection, .. } = &situation.present;
+        let contexts = final_contexts(&situation.trail, partial);
         Evidence::Mixed(Mixed {
             mixers: &self.mixers,
             selection,
@@ -449,8 +454,15 @@ impl Model {
     /// The inputs that come from no slot: the match models', those of the log-odds that the network `said`, and the bias. And the
     /// cell of the network's map, if it is asked.
     #[inline(always)]
-    fn others(&self, lane: &Lane, said: Option<i32>, partial: usize, bit_index: usize) -> (Row, Option<usize>) {
-        let matched = |index: usize| lane.matches[index].inputs(&self.match_tables[index], bit_index, self.logistic);
+    fn others(
+        &self,
+        situation: &Situation,
+        said: Option<i32>,
+        partial: usize,
+        bit_index: usize,
+    ) -> (Row, Option<usize>) {
+        let matched =
+            |index: usize| situation.matches[index].inputs(&self.match_tables[index], bit_index, self.logistic);
         let [first, second, third] = [matched(0), matched(1), matched(2)];
         let octaves = said.unwrap_or(0);
         let mut inputs = [first.0, first.1, second.0, second.1, third.0, third.1, octaves, 256];
@@ -463,23 +475,23 @@ impl Model {
         inputs[NETWORK_INPUT + 1] = distance;
         row[..BIAS_INPUT].copy_from_slice(&inputs);
         row[BIAS_INPUT] = 256;
-        row[NUMBER_INPUTS].copy_from_slice(&lane.outlook.stretch(partial));
+        row[NUMBER_INPUTS].copy_from_slice(&situation.outlook.stretch(partial));
         let (Some(octaves), Some(map)) = (said, &self.network_map) else { return (Row(row), None) };
-        let (probability, cell) = map.refine(network_context(&lane.trail, partial), octaves);
+        let (probability, cell) = map.refine(network_context(&situation.trail, partial), octaves);
         row[NETWORK_MAP_INPUT] = self.logistic.stretch(probability);
         (Row(row), Some(cell))
     }
 
     #[inline(always)]
-    fn update<V: Vector>(&mut self, lane: &mut Lane, bit: bool, bit_index: usize) {
-        let Present { nibbles, inputs, states, selection, network_cell, cells, .. } = &mut lane.present;
+    fn update<V: Vector>(&mut self, situation: &mut Situation, bit: bool, bit_index: usize) {
+        let Present { nibbles, inputs, states, selection, network_cell, cells, .. } = &mut situation.present;
         let nibble = &mut nibbles[bit_index / 4];
         self.maps.update(cells, bit);
         if let (Some(map), Some(cell)) = (&mut self.network_map, *network_cell) {
             map.update(cell, bit);
         }
         self.mixers.update::<V>(selection, &inputs[..self.rows], bit, self.logistic);
-        for (model, table) in lane.matches.iter_mut().zip(&mut self.match_tables) {
+        for (model, table) in situation.matches.iter_mut().zip(&mut self.match_tables) {
             model.update(table, bit, bit_index);
         }
         self.states.update::<V>(states, bit);
@@ -493,14 +505,14 @@ pub fn others_start(contexts: usize) -> usize {
 }
 
 /// All ones for the contexts where they are few.
-const FEW_LANES: Row = {
-    let mut lanes = Row::ZERO;
-    let mut lane = 0;
-    while lane < FEW {
-        lanes.0[lane] = -1;
-        lane += 1;
+const FEW_PLACES: Row = {
+    let mut row = Row::ZERO;
+    let mut place = 0;
+    while place < FEW {
+        row.0[place] = -1;
+        place += 1;
     }
-    lanes
+    row
 };
 
 /// The contexts of the final maps for a bit.
@@ -515,8 +527,8 @@ fn network_context(trail: &Trail, partial: usize) -> usize {
     (mix(trail.final_set() as u64, partial as u64) >> (64 - NETWORK_MAP_BITS)) as usize
 }
 
-impl Lane {
-    /// A lane at its beginning.
+impl Situation {
+    /// That at a block's beginning.
     pub fn new(layout: &Layout, model: &Model) -> Self {
         let trail = Trail::new(layout);
         Self {
@@ -547,11 +559,10 @@ impl Lane {
         follower::input(&self.cursor, &self.trail, previous)
     }
 
-    /// Takes note of the byte before `end`; the lane's segment of `block` is `start..end`.
+    /// Takes note of the last byte of `history`, the block so far.
     #[inline(always)]
-    pub fn advance(&mut self, model: &mut Model, segments: &Segments, block: &[u8], start: usize, end: usize) {
-        let history = &block[start..end];
-        let byte = block[end - 1];
+    pub fn advance(&mut self, model: &mut Model, history: &[u8]) {
+        let byte = history[history.len() - 1];
         self.cursor.advance(history);
         self.trail.advance(&self.cursor, history);
         let keys = self.trail.match_keys(history);
@@ -566,7 +577,7 @@ impl Lane {
         }
         for (index, key) in keys.into_iter().enumerate() {
             let table = &mut model.match_tables[index];
-            self.matches[index].advance(byte, segments, block, || {
+            self.matches[index].advance(byte, history, || {
                 let found = table.find(key);
                 if found == 0 {
                     return (0, 0);
@@ -576,10 +587,10 @@ impl Lane {
                 if least == 0 {
                     return (found, 1);
                 }
-                let length = agreement(&block[..found], history);
+                let length = agreement(&history[..found], history);
                 (found, if length >= least { length } else { 0 })
             });
-            table.enter(key, end);
+            table.enter(key, history.len());
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Slots {
     closing: [Row; WIDTH],
 }
 
-/// The lines of one lane's present nibble.
+/// The lines of the present nibble.
 #[derive(Clone)]
 pub struct Nibble {
     /// Their places in each group's tables, and their contents, transposed.
@@ -98,7 +98,7 @@ impl Slots {
         }
     }
 
-    /// Writes the lines back to their tables. Where two lanes have opened a line, the last to close it decides.
+    /// Writes the lines back to their tables. Where two contexts have opened a line, the last to close it decides.
     #[inline(always)]
     pub fn close<V: Vector>(&mut self, nibble: &Nibble) {
         if self.contexts == HALF_WIDTH {

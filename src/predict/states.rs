@@ -18,7 +18,7 @@ pub struct StateMaps {
     maps: Vec<Tables>,
 }
 
-/// The states of one lane's present bit and the cells that they stand for, for each group of contexts.
+/// The states of the present bit and the cells that they stand for, for each group of contexts.
 pub type StateCells = [(Row, Row); GROUPS];
 
 impl StateMaps {

@@ -70,30 +70,18 @@ fn fastest() -> Instructions {
     Instructions::choose().unwrap()
 }
 
-fn lane_lengths(length: usize, lanes: usize) -> Vec<usize> {
-    (0..lanes).map(|lane| (lane + 1) * length / lanes - lane * length / lanes).collect()
-}
-
-/// Drives `predictor` over all lanes in lockstep; `code` gets the place of the byte in the block, a decision and the
-/// probability of a yes, and answers.
-fn drive(predictor: &mut Predictor, lengths: &[usize], code: &mut impl FnMut(usize, Decision, u16) -> bool) {
-    for step in 0..lengths.iter().copied().max().unwrap_or(0) {
-        let mut start = 0;
-        for (lane, &length) in lengths.iter().enumerate() {
-            if step < length {
-                let mut code = |decision: Decision, yes: u16| Ok(code(start + step, decision, yes));
-                predictor.code_byte(lane, None, &mut code).unwrap();
-            }
-            start += length;
-        }
+/// Drives `predictor` over a block; `code` gets the place of the byte in it, a decision and the probability of a yes, and answers.
+fn drive(predictor: &mut Predictor, mut code: impl FnMut(usize, Decision, u16) -> bool) {
+    while !predictor.has_ended() {
+        let place = predictor.coded();
+        predictor.code_byte(None, &mut |decision: Decision, yes: u16| Ok(code(place, decision, yes))).unwrap();
     }
 }
 
-fn encode(text: &[u8], layout: &Layout, lanes: usize, (effort, instructions): (Effort, Instructions)) -> Vec<u8> {
-    let lengths = lane_lengths(text.len(), lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, &lengths, instructions);
+fn encode(text: &[u8], layout: &Layout, (effort, instructions): (Effort, Instructions)) -> Vec<u8> {
+    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, text.len(), instructions);
     let mut coder = ToyCoder::encoder();
-    drive(&mut predictor, &lengths, &mut |place, decision, yes| {
+    drive(&mut predictor, |place, decision, yes| {
         let answer = decision.of(text[place]);
         coder.encode(yes, answer);
         answer
@@ -102,11 +90,10 @@ fn encode(text: &[u8], layout: &Layout, lanes: usize, (effort, instructions): (E
     coder.finish()
 }
 
-fn decode(code: Vec<u8>, layout: &Layout, length: usize, lanes: usize, effort: Effort) -> Vec<u8> {
-    let lengths = lane_lengths(length, lanes);
-    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, &lengths, fastest());
+fn decode(code: Vec<u8>, layout: &Layout, length: usize, effort: Effort) -> Vec<u8> {
+    let mut predictor = Predictor::new(layout, Tables { bits: 16, effort }, length, fastest());
     let mut coder = ToyCoder::decoder(code);
-    drive(&mut predictor, &lengths, &mut |_, _, p1| coder.decode(p1));
+    drive(&mut predictor, |_, _, yes| coder.decode(yes));
     predictor.into_bytes()
 }
 
@@ -125,7 +112,7 @@ fn table() -> Vec<u8> {
 const SOURCE: &[u8] = include_bytes!("mod.rs").first_chunk::<6000>().unwrap();
 
 #[test]
-fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
+fn a_decoder_restores_what_an_encoder_coded_with_any_effort_and_layout() {
     let table = table();
     for text in [SOURCE, &table, b"", b"x", &[255; 3000]] {
         for layout in [
@@ -133,12 +120,9 @@ fn a_decoder_restores_what_an_encoder_coded_with_any_lanes_and_layout() {
             Layout::detect(text),
             Layout::Delimited { delimiter: b',', quote: Some(b'"'), schemas: Vec::new() },
         ] {
-            for (lanes, effort) in [(2, Effort::Fast), (1, Effort::Quick), (3, Effort::Normal), (2, Effort::Full)] {
-                let code = encode(text, &layout, lanes, (effort, fastest()));
-                assert!(
-                    decode(code, &layout, text.len(), lanes, effort) == text,
-                    "{layout:?}, {lanes} lanes, {effort:?}"
-                );
+            for effort in [Effort::Fast, Effort::Quick, Effort::Normal, Effort::Full] {
+                let code = encode(text, &layout, (effort, fastest()));
+                assert!(decode(code, &layout, text.len(), effort) == text, "{layout:?}, {effort:?}");
             }
         }
     }
@@ -150,14 +134,9 @@ fn all_instruction_sets_agree() {
     for text in [SOURCE, &table] {
         let layout = Layout::detect(text);
         for effort in [Effort::Fast, Effort::Quick, Effort::Normal, Effort::Full] {
-            let plain = encode(text, &layout, 2, (effort, Instructions::Scalar));
+            let plain = encode(text, &layout, (effort, Instructions::Scalar));
             for instructions in Instructions::available() {
-                assert_eq!(
-                    encode(text, &layout, 2, (effort, instructions)),
-                    plain,
-                    "{effort:?} {}",
-                    instructions.name()
-                );
+                assert_eq!(encode(text, &layout, (effort, instructions)), plain, "{effort:?} {}", instructions.name());
             }
         }
     }
@@ -167,12 +146,12 @@ fn all_instruction_sets_agree() {
 fn structure_and_certainty_make_it_small() {
     let table = table();
     let (plain, rows) = (
-        encode(&table, &Layout::Plain, 1, (Effort::Normal, fastest())).len(),
-        encode(&table, &Layout::detect(&table), 1, (Effort::Normal, fastest())).len(),
+        encode(&table, &Layout::Plain, (Effort::Normal, fastest())).len(),
+        encode(&table, &Layout::detect(&table), (Effort::Normal, fastest())).len(),
     );
     assert!(rows < plain, "{rows} with columns, {plain} without");
-    assert!(encode(&[0; 1 << 17], &Layout::Plain, 1, (Effort::Normal, fastest())).len() < 40);
-    assert!(encode(SOURCE, &Layout::Plain, 1, (Effort::Normal, fastest())).len() < SOURCE.len() * 2 / 5);
+    assert!(encode(&[0; 1 << 17], &Layout::Plain, (Effort::Normal, fastest())).len() < 40);
+    assert!(encode(SOURCE, &Layout::Plain, (Effort::Normal, fastest())).len() < SOURCE.len() * 2 / 5);
 }
 
 #[test]
@@ -181,15 +160,15 @@ fn a_network_is_told_the_same_while_it_learns_and_while_it_predicts() {
     let rows: String = numbers.map(|(one, other)| format!("{one},{other},{}\n", one + other)).collect();
     let layout = Layout::detect(rows.as_bytes());
     let tables = Tables { bits: 14, effort: Effort::Quick };
-    let mut predictor = Predictor::new(&layout, tables, &[rows.len()], fastest());
+    let mut predictor = Predictor::new(&layout, tables, rows.len(), fastest());
     let mut follower = Follower::new(&layout);
     let mut foretold = 0;
     for (place, byte) in rows.bytes().enumerate() {
-        let input = predictor.input(0, None);
+        let input = predictor.input(None);
         assert_eq!(input, follower.input(None), "byte {place}");
-        assert_eq!(input.position, predictor.position(0));
+        assert_eq!(input.position, predictor.position());
         foretold += usize::from(input.foretold.state == 1 && input.foretold.byte == Some(byte));
-        predictor.code_byte(0, None, &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
+        predictor.code_byte(None, &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
         follower.advance(&rows.as_bytes()[..=place]);
     }
     assert!(foretold > 3000, "{foretold} of {} bytes were foretold", rows.len());

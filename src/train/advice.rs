@@ -6,75 +6,93 @@ use crate::predict::Decision;
 const OCTAVES: f32 = 1.0 / 8.0;
 /// The same of the odds that [`Advice::decision`] takes, as a shift: they are in 1/256 octave.
 const SHIFT: u32 = 5;
-/// The kinds of decisions behind the eight bits': with what was right, and with another byte in the next word.
-const BYTE: u16 = 8;
-const HALF: u16 = 10;
-const WRONG: u16 = 1;
+/// The kinds of decisions, each a bit of an entry's head, in their order in an entry: on a byte, on a half, on the eight bits.
+const BYTE: u32 = 0;
+const HALF: u32 = 1;
+const BITS: u32 = 2;
+const KINDS: u32 = BITS + 8;
+/// The entry begins with its head.
+const HEAD: usize = 2;
+/// Entries from one known beginning to the next.
+const STRIDE: usize = 8;
 
 /// For some bytes in a row the decisions that contexts coded each in, with their odds; none for a byte that was certain.
+///
+/// Each byte has an entry: a head of 16 bits, which kinds of decisions there are and, [`KINDS`] above them, whether another byte or half
+/// was said than came; then for each decision what was said, if that is another, and the odds.
 #[derive(Clone, Debug, Default)]
 pub struct Advice {
-    /// One for each decision: odds in the lower half, kind in the upper one.
-    words: Vec<u16>,
-    /// Behind the words of each byte.
-    ends: Vec<u32>,
+    entries: Vec<u8>,
+    /// Where every [`STRIDE`]th entry begins.
+    starts: Vec<u32>,
+    /// Where the entry in work begins, and its head.
+    open: usize,
+    head: u16,
+    /// Number of entries that are complete.
+    count: usize,
 }
 
 impl Advice {
-    /// Takes in a decision on the coming `byte`, a yes having the `odds`, in 1/256 octave.
+    /// Takes in a decision on the coming `byte`, a yes having the `odds`, in 1/256 octave. Of each kind there is one at most, in the
+    /// order byte, half, bits.
     pub fn decision(&mut self, decision: Decision, byte: u8, odds: i32) {
-        let (kind, other) = match decision {
-            Decision::Bit(index) => (index as u16, None),
-            Decision::Byte(said) if said == byte => (BYTE, None),
-            Decision::Byte(said) => (BYTE + WRONG, Some(said)),
-            Decision::Half(said) if said >> 4 == byte >> 4 => (HALF, None),
-            Decision::Half(said) => (HALF + WRONG, Some(said)),
+        let (kind, said) = match decision {
+            Decision::Byte(said) => (BYTE, said),
+            Decision::Half(said) => (HALF, said),
+            Decision::Bit(index) => (BITS + index as u32, byte),
         };
+        debug_assert!((self.head & ((1 << KINDS) - 1)) >> kind == 0, "{decision:?} came too late");
+        self.begin_entry();
+        self.head |= 1 << kind;
+        if kind < BITS && !decision.of(byte) {
+            self.head |= 1 << (KINDS + kind);
+            self.entries.push(said);
+        }
         let odds = ((odds + (1 << SHIFT >> 1)) >> SHIFT).clamp(i8::MIN.into(), i8::MAX.into()) as i8;
-        self.words.push(kind << 8 | u16::from(odds as u8));
-        self.words.extend(other.map(u16::from));
+        self.entries.push(odds as u8);
     }
 
     /// All decisions on a byte were taken in.
     pub fn end_byte(&mut self) {
-        self.ends.push(self.words.len() as u32);
+        self.begin_entry();
+        self.entries[self.open..][..HEAD].copy_from_slice(&self.head.to_le_bytes());
+        self.end_entry();
     }
 
     /// Number of bytes.
     pub fn count(&self) -> usize {
-        self.ends.len()
+        self.count
     }
 
     /// Adds what is said of the bytes that follow.
     pub fn append(&mut self, next: Self) {
-        if self.ends.is_empty() {
+        if self.count == 0 {
             *self = next;
             return;
         }
-        let before = self.words.len() as u32;
-        self.words.extend(&next.words);
-        self.ends.extend(next.ends.iter().map(|end| before + end));
+        (0..next.count).for_each(|place| self.push(&next, place));
     }
 
     /// Adds what `all` say of the byte at `place`.
     pub(super) fn push(&mut self, all: &Self, place: usize) {
-        self.words.extend(all.words_of(place));
-        self.end_byte();
+        self.entries.extend(all.entry(place));
+        self.end_entry();
     }
 
     /// The decisions on the byte at `place`, which is `byte`, and the natural log-odds of a yes.
     pub(super) fn of(&self, place: usize, byte: u8) -> impl Iterator<Item = (Decision, f32)> {
-        let mut words = self.words_of(place).iter();
-        std::iter::from_fn(move || {
-            let &word = words.next()?;
-            let kind = word >> 8;
-            let said = if kind > BYTE && kind & WRONG != 0 { *words.next()? as u8 } else { byte };
+        let (head, told) = self.entry(place).split_first_chunk::<HEAD>().expect("a head");
+        let head = u16::from_le_bytes(*head);
+        let mut told = told.iter();
+        let mut next = move || *told.next().expect("as the head says");
+        (0..KINDS).filter(move |kind| head >> kind & 1 != 0).map(move |kind| {
+            let said = if kind < BITS && head >> (KINDS + kind) & 1 != 0 { next() } else { byte };
             let decision = match kind {
-                ..BYTE => Decision::Bit(kind.into()),
-                BYTE..HALF => Decision::Byte(said),
-                _ => Decision::Half(said),
+                BYTE => Decision::Byte(said),
+                HALF => Decision::Half(said),
+                bit => Decision::Bit((bit - BITS) as usize),
             };
-            Some((decision, f32::from(word as u8 as i8) * OCTAVES * std::f32::consts::LN_2))
+            (decision, f32::from(next() as i8) * OCTAVES * std::f32::consts::LN_2)
         })
     }
 
@@ -88,10 +106,32 @@ impl Advice {
         (nats * std::f64::consts::LOG2_E * 125.0) as u64
     }
 
-    fn words_of(&self, place: usize) -> &[u16] {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.words[start as usize..self.ends[place] as usize]
+    fn begin_entry(&mut self) {
+        if self.open == self.entries.len() {
+            self.entries.extend([0; HEAD]);
+        }
     }
+
+    fn end_entry(&mut self) {
+        if self.count.is_multiple_of(STRIDE) {
+            self.starts.push(self.open as u32);
+        }
+        (self.open, self.head) = (self.entries.len(), 0);
+        self.count += 1;
+    }
+
+    fn entry(&self, place: usize) -> &[u8] {
+        let mut rest = &self.entries[self.starts[place / STRIDE] as usize..];
+        for _ in 0..place % STRIDE {
+            rest = &rest[entry_length(rest)..];
+        }
+        &rest[..entry_length(rest)]
+    }
+}
+
+/// Of the entry at the beginning of `bytes`.
+fn entry_length(bytes: &[u8]) -> usize {
+    HEAD + (bytes[0].count_ones() + bytes[1].count_ones()) as usize
 }
 
 /// The places of a file that a network learns from.

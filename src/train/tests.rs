@@ -334,15 +334,15 @@ fn trained(recipe: Recipe) -> (&'static [u8], Shape, Training) {
 /// What the integer network needs for `sample` as plain text.
 fn integer_bits_per_byte(weights: &Weights, sample: &[u8]) -> f64 {
     let network = Network::new(weights, Instructions::Scalar);
-    let (mut team, mut prediction) = (network.team(1), [Distribution::uniform()]);
+    let (mut session, mut prediction) = (network.session(), Distribution::uniform());
     let mut bits = 0.0;
     for (i, &byte) in sample.iter().enumerate() {
         let previous = i.checked_sub(1).map(|before| sample[before]);
-        network.step(&mut team, &[Input { previous, ..Input::default() }], &mut prediction);
+        network.step(&mut session, &Input { previous, ..Input::default() }, &mut prediction);
         let mut node = 1;
         for place in (0..8).rev() {
             let bit = usize::from(byte >> place & 1);
-            let odds = prediction[0].continuations(node).map(|weight| f64::from(weight.max(1)));
+            let odds = prediction.continuations(node).map(|weight| f64::from(weight.max(1)));
             bits -= (odds[bit] / (odds[0] + odds[1])).log2();
             node = 2 * node + bit;
         }

@@ -68,11 +68,9 @@ pub fn parts(bytes: &[u8]) {
                 payload.resize(length, 7);
                 Method::Stored
             }
-            lanes => {
+            _ => {
                 payload.truncate(length.saturating_sub(1));
-                let mut lengths = vec![0; lanes.into()];
-                lengths[0] = payload.len() as u64;
-                Method::Coded { lanes: lengths }
+                Method::Coded { length: payload.len() as u64 }
             }
         };
         let crc = if method == Method::Stored { crc32fast::hash(&payload) } else { 0 };

@@ -85,9 +85,6 @@ pub fn info(name: &str, bytes: &[u8], verbose: bool) -> Result<Outcome> {
         ("blocks", blocks(&archive, stored)),
         ("to decompress", format!("{} MB of memory for each thread", grouped(memory.div_ceil(1_000_000)))),
     ]);
-    if let Some(lanes) = lanes(&archive) {
-        rows.push(("lanes", lanes));
-    }
     let details = json!({
         "format_version": VERSION,
         "level": header.level,
@@ -256,19 +253,6 @@ fn blocks(archive: &Archive, stored: usize) -> String {
         0 => format!("{count} of {length} bytes"),
         _ => format!("{count} of {length} bytes, {stored} stored as they are"),
     }
-}
-
-/// The number of lanes of the coded blocks, if there are any.
-fn lanes(archive: &Archive) -> Option<String> {
-    let counts = archive.blocks().iter().filter_map(|block| match &block.header.method {
-        Method::Stored => None,
-        Method::Coded { lanes } => Some(lanes.len()),
-    });
-    let (least, most) = counts.fold(None, |range, count| match range {
-        None => Some((count, count)),
-        Some((least, most)) => Some((count.min(least), count.max(most))),
-    })?;
-    Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
 }
 
 /// Bits of archive for each byte of the original.

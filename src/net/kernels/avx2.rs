@@ -31,7 +31,6 @@ impl<const DOTS: bool> Vectors for Vectors256<DOTS> {
 
     const ZERO: i32 = 0;
     const SUMS: usize = 4;
-    const LANES: usize = 2;
 
     fn enter(self, work: impl Work) {
         #[target_feature(enable = "avx2")]

@@ -1,4 +1,4 @@
-//! x86-64 with AVX-512 VNNI: dot products of four bytes in each of sixteen lanes.
+//! x86-64 with AVX-512 VNNI: sixteen dot products of four bytes at once.
 
 use std::arch::x86_64::*;
 
@@ -29,7 +29,6 @@ impl Vectors for Avx512 {
 
     const ZERO: i32 = 0;
     const SUMS: usize = 16;
-    const LANES: usize = 4;
 
     fn enter(self, work: impl Work) {
         #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]

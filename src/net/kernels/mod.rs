@@ -29,14 +29,14 @@ pub struct AttentionShape {
 pub trait Kernel: Copy + Send + Sync + 'static {
     /// A weight matrix as this kernel reads it.
     type Packed: Send + Sync;
-    /// The keys and values of one lane and layer, and room to attend to them.
+    /// The keys and values of one layer, and room to attend to them.
     type Cache: Clone + Send + Sync;
 
     /// Packs a matrix whose inputs are offset by 128 (`offset`), or are not.
     fn pack(self, matrix: &Matrix, offset: bool) -> Self::Packed;
 
-    /// Multiplies the matrix with `team` vectors and requantises: `inputs` is `team × columns`, `outputs` `team × rows`.
-    fn product(self, matrix: &Self::Packed, inputs: &[u8], outputs: &mut [i16], team: usize);
+    /// Multiplies the matrix with a vector and requantises: `inputs` has its columns, `outputs` its rows.
+    fn product(self, matrix: &Self::Packed, inputs: &[u8], outputs: &mut [i16]);
 
     /// Scales a vector of the residual stream to unit root mean square, in 1/32, offset by 128.
     fn normalise(self, stream: &[i16], root_width: u32, outputs: &mut [u8]);

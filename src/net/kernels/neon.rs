@@ -24,7 +24,6 @@ impl Vectors for Neon {
 
     const ZERO: i32 = 128;
     const SUMS: usize = 4;
-    const LANES: usize = 4;
 
     fn enter(self, work: impl Work) {
         work.run(self);

@@ -21,7 +21,6 @@ type Pair = [i16; 2];
 
 /// A matrix by sixteen rows and then by two columns, with zeros after the last row.
 pub struct Packed {
-    rows: usize,
     /// In pairs.
     columns: usize,
     weights: Vec<Columns>,
@@ -49,7 +48,6 @@ impl Kernel for Scalar {
     fn pack(self, matrix: &Matrix, offset: bool) -> Packed {
         let zero = if offset { -128 } else { 0 };
         Packed {
-            rows: matrix.rows,
             columns: matrix.columns / 2,
             weights: columns(matrix).collect(),
             offsets: by_sixteen(&matrix.row_sums().map(|sum| zero * sum).collect::<Vec<_>>()).collect(),
@@ -58,21 +56,18 @@ impl Kernel for Scalar {
         }
     }
 
-    fn product(self, matrix: &Packed, inputs: &[u8], outputs: &mut [i16], team: usize) {
+    fn product(self, matrix: &Packed, inputs: &[u8], outputs: &mut [i16]) {
         let mut pairs = [[0; 2]; limits::NETWORK_WIDTH / 2];
         let pairs = &mut pairs[..matrix.columns];
-        let lanes = inputs.chunks_exact(2 * matrix.columns).zip(outputs.chunks_exact_mut(matrix.rows));
-        for (inputs, outputs) in lanes.take(team) {
-            pairs.iter_mut().zip(inputs.as_chunks().0).for_each(|(pair, input)| *pair = input.map(i16::from));
-            let rows = matrix.weights.chunks_exact(matrix.columns).zip(&matrix.offsets).zip(&matrix.multipliers);
-            for (((weights, offsets), multipliers), outputs) in rows.zip(outputs.chunks_mut(16)) {
-                let sums = sixteen_sums(weights, pairs);
-                let row = |i: usize| requantise(sums[i] + offsets[i], matrix.shift, multipliers[i]);
-                let requantised: [i16; 16] = std::array::from_fn(row);
-                match outputs.first_chunk_mut() {
-                    Some(outputs) => *outputs = requantised,
-                    None => outputs.copy_from_slice(&requantised[..outputs.len()]),
-                }
+        pairs.iter_mut().zip(inputs.as_chunks().0).for_each(|(pair, input)| *pair = input.map(i16::from));
+        let rows = matrix.weights.chunks_exact(matrix.columns).zip(&matrix.offsets).zip(&matrix.multipliers);
+        for (((weights, offsets), multipliers), outputs) in rows.zip(outputs.chunks_mut(16)) {
+            let sums = sixteen_sums(weights, pairs);
+            let row = |i: usize| requantise(sums[i] + offsets[i], matrix.shift, multipliers[i]);
+            let requantised: [i16; 16] = std::array::from_fn(row);
+            match outputs.first_chunk_mut() {
+                Some(outputs) => *outputs = requantised,
+                None => outputs.copy_from_slice(&requantised[..outputs.len()]),
             }
         }
     }

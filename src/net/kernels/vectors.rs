@@ -22,8 +22,6 @@ pub trait Vectors: Copy + Send + Sync + 'static {
     const ZERO: i32;
     /// How many [`Vectors::Sums`] fit the registers beside a product's operands.
     const SUMS: usize;
-    /// How many lanes a product takes together, at most four.
-    const LANES: usize;
 
     /// Runs `work`, compiled for the instruction set.
     fn enter(self, work: impl Work);
@@ -90,7 +88,7 @@ pub struct Packed {
     shift: u8,
 }
 
-/// The keys and values of one lane and layer, and the scratch of up to four heads.
+/// The keys and values of one layer, and the scratch of up to four heads.
 #[derive(Clone)]
 pub struct Cache {
     /// By sixteen slots, then by sixteen elements, each four quads of elements; offset by 128.
@@ -121,8 +119,8 @@ impl<V: Vectors> Kernel for V {
         }
     }
 
-    fn product(self, matrix: &Packed, inputs: &[u8], outputs: &mut [i16], team: usize) {
-        self.enter(Product { matrix, inputs: inputs.as_chunks().0, outputs, team });
+    fn product(self, matrix: &Packed, inputs: &[u8], outputs: &mut [i16]) {
+        self.enter(Product { matrix, inputs: inputs.as_chunks().0, outputs });
     }
 
     fn normalise(self, stream: &[i16], root_width: u32, outputs: &mut [u8]) {
@@ -179,82 +177,55 @@ struct Product<'a> {
     matrix: &'a Packed,
     inputs: &'a [[u8; 4]],
     outputs: &'a mut [i16],
-    team: usize,
 }
 
 impl Work for Product<'_> {
     #[inline(always)]
     fn run<V: Vectors>(self, vectors: V) {
-        let Self { matrix, inputs, outputs, team } = self;
-        for first in (0..team).step_by(V::LANES) {
-            let inputs = &inputs[first * matrix.columns..];
-            let outputs = &mut outputs[first * matrix.rows..];
-            match (team - first).min(V::LANES) {
-                1 => product::<_, 1>(vectors, matrix, inputs, outputs),
-                2 => product::<_, 2>(vectors, matrix, inputs, outputs),
-                3 => product::<_, 3>(vectors, matrix, inputs, outputs),
-                _ => product::<_, 4>(vectors, matrix, inputs, outputs),
-            }
+        let Self { matrix, inputs, outputs } = self;
+        let groups = matrix.offsets.len();
+        let mut group = 0;
+        while group < groups {
+            group += match (groups - group).min(V::SUMS) {
+                0 | 1 => product_of_groups::<V, 1>(vectors, matrix, inputs, outputs, group),
+                2 | 3 => product_of_groups::<V, 2>(vectors, matrix, inputs, outputs, group),
+                _ => product_of_groups::<V, 4>(vectors, matrix, inputs, outputs, group),
+            };
         }
     }
 }
 
-/// Multiplies all rows with `TEAM` vectors.
+/// Multiplies `GROUPS` groups of sixteen rows with a vector, all sums in registers, and returns `GROUPS`.
 #[inline(always)]
-fn product<V: Vectors, const TEAM: usize>(vectors: V, matrix: &Packed, inputs: &[[u8; 4]], outputs: &mut [i16]) {
-    let inputs: [_; TEAM] = std::array::from_fn(|lane| &inputs[lane * matrix.columns..][..matrix.columns]);
-    let groups = matrix.offsets.len();
-    let mut group = 0;
-    while group < groups {
-        let fitting = (groups - group).min(V::SUMS / TEAM);
-        group += match fitting {
-            0 | 1 => product_of_groups::<V, TEAM, 1>(vectors, matrix, &inputs, outputs, group),
-            2 | 3 => product_of_groups::<V, TEAM, 2>(vectors, matrix, &inputs, outputs, group),
-            _ => product_of_groups::<V, TEAM, 4>(vectors, matrix, &inputs, outputs, group),
-        };
-    }
-}
-
-/// Multiplies `GROUPS` groups of sixteen rows with `TEAM` vectors, all sums in registers, and returns `GROUPS`.
-#[inline(always)]
-fn product_of_groups<V: Vectors, const TEAM: usize, const GROUPS: usize>(
+fn product_of_groups<V: Vectors, const GROUPS: usize>(
     vectors: V,
     matrix: &Packed,
-    inputs: &[&[[u8; 4]]; TEAM],
+    inputs: &[[u8; 4]],
     outputs: &mut [i16],
     first: usize,
 ) -> usize {
     let columns = matrix.columns;
     let weights: [_; GROUPS] = std::array::from_fn(|group| &matrix.weights[(first + group) * columns..][..columns]);
-    let mut sums = [[vectors.zero(); TEAM]; GROUPS];
-    for (sums, offsets) in sums.iter_mut().zip(&matrix.offsets[first..]) {
-        *sums = [vectors.sums(&offsets.0); TEAM];
-    }
-    for column in 0..columns {
-        for lane in 0..TEAM {
-            let input = vectors.spread_unsigned(&inputs[lane][column]);
-            for group in 0..GROUPS {
-                let weights = vectors.signed(&weights[group][column].0);
-                sums[group][lane] = vectors.dot(sums[group][lane], input, weights);
-            }
+    let mut sums: [_; GROUPS] = std::array::from_fn(|group| vectors.sums(&matrix.offsets[first + group].0));
+    for (column, input) in inputs[..columns].iter().enumerate() {
+        let input = vectors.spread_unsigned(input);
+        for group in 0..GROUPS {
+            sums[group] = vectors.dot(sums[group], input, vectors.signed(&weights[group][column].0));
         }
     }
-    let left = matrix.rows - 16 * first;
     let multipliers = &matrix.multipliers[first..][..GROUPS];
-    for lane in 0..TEAM {
-        let outputs = &mut outputs[lane * matrix.rows + 16 * first..];
-        if left >= 16 * GROUPS {
-            let outputs = &mut outputs[..16 * GROUPS].as_chunks_mut().0;
-            for group in 0..GROUPS {
-                vectors.requantise(sums[group][lane], matrix.shift, &multipliers[group].0, &mut outputs[group]);
-            }
-        } else {
-            let mut padded = [[0; 16]; GROUPS];
-            for group in 0..GROUPS {
-                vectors.requantise(sums[group][lane], matrix.shift, &multipliers[group].0, &mut padded[group]);
-            }
-            outputs[..left].copy_from_slice(&padded.as_flattened()[..left]);
+    let requantise = |outputs: &mut [[i16; 16]]| {
+        for group in 0..GROUPS {
+            vectors.requantise(sums[group], matrix.shift, &multipliers[group].0, &mut outputs[group]);
         }
+    };
+    let outputs = &mut outputs[16 * first..matrix.rows];
+    if outputs.len() >= 16 * GROUPS {
+        requantise(&mut outputs.as_chunks_mut().0[..GROUPS]);
+    } else {
+        let mut padded = [[0; 16]; GROUPS];
+        requantise(&mut padded);
+        outputs.copy_from_slice(&padded.as_flattened()[..outputs.len()]);
     }
     GROUPS
 }

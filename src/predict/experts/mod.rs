@@ -54,7 +54,7 @@ pub enum Experts {
     Rows,
 }
 
-/// What one lane's experts remember of its bytes.
+/// What experts remember of the bytes so far.
 #[derive(Clone, Debug)]
 pub struct Trail {
     /// The last eight bytes, the latest lowest.

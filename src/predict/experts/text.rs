@@ -20,7 +20,7 @@ pub struct TextTrail {
     /// The word before the last ':' or '=', or the name after the last '<'.
     key: u64,
     tag_open: bool,
-    /// Where this line and the one before it start in the lane.
+    /// Where this line and the one before it start in the block.
     line: usize,
     line_before: usize,
     /// The line's first word.

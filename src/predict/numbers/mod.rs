@@ -29,7 +29,7 @@ const FARTHEST: i64 = 1 << 60;
 /// Largest log-odds, in 1/256 octave.
 const ODDS_MOST: i32 = 3071;
 
-/// What all lanes share.
+/// What is learned of numbers.
 pub struct Numbers {
     histograms: Vec<Histogram>,
     styles: Vec<Style>,
@@ -45,7 +45,7 @@ struct Style {
     end: u8,
 }
 
-/// What one lane expects of the number that it stands in.
+/// What is expected of the number that the next byte stands in.
 #[derive(Clone, Default)]
 pub struct Outlook {
     digits: Digits,
@@ -89,7 +89,7 @@ impl Numbers {
         }
     }
 
-    /// Takes note of `byte`, after the lane's `trail` did.
+    /// Takes note of `byte`, after the `trail` did.
     #[inline(always)]
     pub fn advance(&mut self, outlook: &mut Outlook, trail: &Trail, byte: u8) {
         let Some(row) = trail.rows() else { return };
