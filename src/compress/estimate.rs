@@ -18,8 +18,9 @@ const TRAINING_PARAMETER: u64 = 32;
 const TRAINING_GRADIENT: u64 = 4;
 /// The same on each thread, for each position of a sequence, each layer and each number of the network's width.
 const TRAINING_ACTIVATION: u64 = 640;
-/// The same for each byte that is learnt from, what contexts say of it included, and how many bytes that are at most.
-const TRAINING_BYTE: u64 = 12 + 14;
+/// The same for each byte that is learnt from, and for what contexts say of it; and how many bytes that are at most.
+const TRAINING_BYTE: u64 = 12;
+const TRAINING_ADVICE: u64 = 12;
 const TRAINING_BYTES: u64 = 96 << 20;
 
 /// About the bytes of an archive that are not payload.
@@ -150,10 +151,10 @@ fn training_memory(job: &Job, network: &NetworkPlan, options: &Options) -> u64 {
     let activations = positions * u64::from(shape.width) * u64::from(shape.layers) * TRAINING_ACTIVATION;
     let parameters = shape.parameters() as u64;
     let threads = options.resources.threads.get() as u64 * (activations + parameters * TRAINING_GRADIENT);
-    let learnt = (job.source.len() as u64).min(TRAINING_BYTES);
-    // The contexts' advice takes more than a probe.
+    let learnt = (job.source.len() as u64).min(TRAINING_BYTES) * network.awake / 100;
+    // The contexts' advice takes more than a probe. Meanwhile nothing else is known of the bytes.
     let at_once = u64::from(job.blocks.max(1)).min(job.threads.get() as u64);
     let contexts = at_once * (Predictor::memory(job.tables, job.longest()) + Predictor::FIXED_MEMORY);
     let trial = contexts + shape.memory() + shape.session_memory();
-    learnt * TRAINING_BYTE + parameters * TRAINING_PARAMETER + threads + trial
+    (learnt * TRAINING_BYTE).max(trial) + learnt * TRAINING_ADVICE + parameters * TRAINING_PARAMETER + threads
 }

@@ -106,8 +106,6 @@ struct Sample {
     time: Duration,
     /// About what the whole file will become.
     expected: u64,
-    /// Percents of its bytes that a network does not rest at.
-    awake: u64,
     /// The streams of the only block, if the sample is the whole file.
     only_block: Option<Encoded>,
 }
@@ -168,14 +166,13 @@ impl<'a> Job<'a> {
         self.settle_layout(resources)?;
         let begin = Instant::now();
         let coding = self.coding(None);
-        let mut awake = 100;
         let stream = match &mut plan.network {
             None => coding.encode(sample, self.progress)?,
-            Some(NetworkPlan { shape, .. }) => {
+            Some(NetworkPlan { shape, awake, .. }) => {
                 let mut places = Places::new(sample, &self.layout, shape);
                 let stream = coding.encode_observed(sample, self.progress, &mut places)?;
                 let resting = places.resting();
-                awake = places.awake(&resting);
+                *awake = places.awake(&resting);
                 shape.resting = resting;
                 stream
             }
@@ -187,7 +184,7 @@ impl<'a> Job<'a> {
         self.fit_tables(expected / 2);
         let is_final = self.tables == used && sample.len() == self.source.len() && self.blocks == 1;
         let only_block = is_final.then_some(Encoded { stream, followed: None });
-        Ok(Sample { length: sample.len(), memory, time, expected, awake, only_block })
+        Ok(Sample { length: sample.len(), memory, time, expected, only_block })
     }
 
     /// The tables for a sample that becomes an eighth of its length, within the memory allowed.
@@ -231,11 +228,9 @@ impl<'a> Job<'a> {
             self.progress.archive_so_far(pace::archive_with(self, &model, &sample)?);
             Ok(())
         };
-        let predicted = self.source.len() as u64 * sample.awake / 100;
-        let times = learned_bytes(plan, options) * 100 / predicted.max(1);
         let mut without = None;
         let mut judge = |weights: &Weights, wanted: &Wanted| {
-            if !plan.forced && !self.may_pay(weights, times)? {
+            if !plan.forced && !self.may_pay(weights)? {
                 return Ok(None);
             }
             self.progress
@@ -277,12 +272,12 @@ impl<'a> Job<'a> {
         Ok(Model { network, section, memory: weights.shape.memory() + weights.shape.session_memory() })
     }
 
-    /// Whether the network, as it stands at the probe, may yet save enough, if it sees the whole file so often, in percent.
-    fn may_pay(&self, weights: &Weights, times: u64) -> Result<bool> {
+    /// Whether the network, as it stands at the probe, may yet save enough.
+    fn may_pay(&self, weights: &Weights) -> Result<bool> {
         let model = self.model(weights)?;
         let (saved, coded) = pace::saved_share(self, &model)?;
-        let weights = model.section.len() as u64;
-        let probe = Probe { saved, cost: weights + self.parity_of(&model), times, coded };
+        let (weights, parity) = (model.section.len() as u64, self.parity_of(&model));
+        let probe = Probe { saved, weights, parity, coded };
         self.progress.note(&probe.verdict());
         Ok(probe.may_pay())
     }

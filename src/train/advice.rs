@@ -135,7 +135,7 @@ fn entry_length(bytes: &[u8]) -> usize {
 }
 
 /// The places of a file that a network learns from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wanted {
     bits: Vec<u64>,
 }

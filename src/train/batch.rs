@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::advice::{Advice, Wanted};
 use super::mixed::{Heard, Shares};
 use super::random::Random;
+use crate::error::{Error, ErrorKind, Result};
 use crate::layout::Layout;
 use crate::net::{INPUTS, Input, Shape};
 use crate::predict::Follower;
@@ -16,7 +17,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// The bytes to learn, those at which the network does not rest, with the inputs that it sees before each of them, as rows of the
 /// embedding tables.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Corpus {
     /// The index of each byte in the alphabet.
     targets: Vec<u8>,
@@ -89,15 +90,22 @@ impl Corpus {
         corpus
     }
 
-    /// Where in the file these bytes stand.
-    pub fn wanted(&self) -> &Wanted {
-        &self.wanted
+    /// Where in the file these bytes stand; nothing else of them is left.
+    pub fn take_wanted(&mut self) -> Wanted {
+        std::mem::take(self).wanted
     }
 
     /// From now on batches come with what contexts say of their bytes.
-    pub fn heed(&mut self, advice: Advice) {
-        assert_eq!(advice.count(), self.len(), "advice is on other bytes");
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] if that is on other bytes: a mapped file may have changed.
+    pub fn heed(&mut self, advice: Advice) -> Result<()> {
+        if advice.count() != self.len() {
+            let message = "it changed while it was read; nothing was written, try again";
+            return Err(Error::new(ErrorKind::Input, message));
+        }
         self.advice = Some(advice);
+        Ok(())
     }
 
     /// Number of bytes.

@@ -322,7 +322,7 @@ fn rounding_costs_about_half_a_nat_for_each_weight() {
 }
 
 /// A small network that knows the beginning of the file, as plain text, fairly well.
-fn trained(recipe: Recipe) -> (&'static [u8], Shape, Training) {
+fn trained(recipe: Recipe) -> (&'static [u8], Shape, Training<'static>) {
     let (sample, shape) = (&FILE[..24_000], shape(32, 2, 2, 32));
     let budget = Budget { bytes: 400_000, time: None };
     let options = TrainOptions { recipe, ..options(1, 2) };

@@ -41,7 +41,9 @@ pub enum End {
 }
 
 /// A network in training.
-pub struct Training {
+pub struct Training<'a> {
+    bytes: &'a [u8],
+    layout: &'a Layout,
     shape: Shape,
     budget: Budget,
     recipe: Recipe,
@@ -62,14 +64,14 @@ pub struct Training {
     earlier: Duration,
 }
 
-impl Training {
+impl<'a> Training<'a> {
     /// A network of `shape` at its start, or where the checkpoint says that this run stood.
     ///
     /// # Errors
     /// As [`super::train`].
     pub fn new(
-        bytes: &[u8],
-        layout: &Layout,
+        bytes: &'a [u8],
+        layout: &'a Layout,
         shape: &Shape,
         budget: &Budget,
         options: &TrainOptions,
@@ -82,6 +84,8 @@ impl Training {
         let corpus = Corpus::new(bytes, layout, shape);
         let precision = Precision::new(&parameters, shape, &corpus, corpus.predicted_of(bytes.len()));
         let mut training = Self {
+            bytes,
+            layout,
             shape: shape.clone(),
             budget: *budget,
             recipe: options.recipe.clone(),
@@ -140,10 +144,12 @@ impl Training {
                 && let Some(judge) = watch.judge(used)
             {
                 let begin_of_judging = Instant::now();
-                match judge(&self.weights()?, self.corpus.wanted())? {
-                    None => return Ok(End::GivenUp),
-                    Some(advice) => self.corpus.heed(advice),
-                }
+                let weights = self.weights()?;
+                // Judging takes the memory that the corpus has taken.
+                let wanted = self.corpus.take_wanted();
+                let Some(advice) = judge(&weights, &wanted)? else { return Ok(End::GivenUp) };
+                self.corpus = Corpus::new(self.bytes, self.layout, &self.shape);
+                self.corpus.heed(advice)?;
                 // The budget is for learning.
                 begin += begin_of_judging.elapsed();
             }

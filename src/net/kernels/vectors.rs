@@ -206,28 +206,39 @@ fn product_of_groups<V: Vectors, const GROUPS: usize>(
 ) -> usize {
     let columns = matrix.columns;
     let weights: [_; GROUPS] = std::array::from_fn(|group| &matrix.weights[(first + group) * columns..][..columns]);
-    let mut sums: [_; GROUPS] = std::array::from_fn(|group| vectors.sums(&matrix.offsets[first + group].0));
+    let mut sums = [vectors.zero(); GROUPS];
+    for (sums, offsets) in sums.iter_mut().zip(&matrix.offsets[first..]) {
+        *sums = vectors.sums(&offsets.0);
+    }
     for (column, input) in inputs[..columns].iter().enumerate() {
         let input = vectors.spread_unsigned(input);
         for group in 0..GROUPS {
             sums[group] = vectors.dot(sums[group], input, vectors.signed(&weights[group][column].0));
         }
     }
-    let multipliers = &matrix.multipliers[first..][..GROUPS];
-    let requantise = |outputs: &mut [[i16; 16]]| {
-        for group in 0..GROUPS {
-            vectors.requantise(sums[group], matrix.shift, &multipliers[group].0, &mut outputs[group]);
-        }
-    };
     let outputs = &mut outputs[16 * first..matrix.rows];
     if outputs.len() >= 16 * GROUPS {
-        requantise(&mut outputs.as_chunks_mut().0[..GROUPS]);
+        requantise_groups(vectors, matrix, first, sums, &mut outputs.as_chunks_mut().0[..GROUPS]);
     } else {
         let mut padded = [[0; 16]; GROUPS];
-        requantise(&mut padded);
+        requantise_groups(vectors, matrix, first, sums, &mut padded);
         outputs.copy_from_slice(&padded.as_flattened()[..outputs.len()]);
     }
     GROUPS
+}
+
+#[inline(always)]
+fn requantise_groups<V: Vectors, const GROUPS: usize>(
+    vectors: V,
+    matrix: &Packed,
+    first: usize,
+    sums: [V::Sums; GROUPS],
+    outputs: &mut [[i16; 16]],
+) {
+    let multipliers = &matrix.multipliers[first..][..GROUPS];
+    for ((sums, multipliers), outputs) in sums.into_iter().zip(multipliers).zip(outputs) {
+        vectors.requantise(sums, matrix.shift, &multipliers.0, outputs);
+    }
 }
 
 struct Normalise<'a> {
