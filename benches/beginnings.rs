@@ -53,7 +53,7 @@ fn learned(bytes: &[u8], layout: &Layout, effort: Effort) -> Learned {
     let mut predictor = Predictor::beginning_with(Beginnings::PLAIN, layout, tables, bytes.len(), instructions);
     for &byte in bytes {
         let mut answers = |decision: Decision, _: u16| Ok(decision.of(byte));
-        predictor.code_byte(None, &mut answers).expect("nothing fails");
+        predictor.code_byte(&mut (), &mut answers).expect("nothing fails");
     }
     predictor.learned()
 }

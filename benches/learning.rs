@@ -98,7 +98,8 @@ fn bits_per_byte_of_middle(network: &Network, bytes: &[u8], layout: &Layout, len
     let mut bits = 0.0;
     for i in start..start + length {
         let previous = (i > start).then(|| bytes[i - 1]);
-        network.step(&mut session, &follower.input(previous), &mut prediction);
+        network.advance(&mut session, &follower.input(previous));
+        network.predict(&mut session, &mut prediction);
         follower.advance(&bytes[..=i]);
         let mut node = 1;
         for place in (0..8).rev() {

@@ -49,7 +49,13 @@ fn steps(criterion: &mut Criterion) {
             let (mut session, mut prediction) = (network.session(), Distribution::uniform());
             group.throughput(Throughput::Bytes(1));
             group.bench_function(instructions.name(), |bencher| {
-                bencher.iter(|| network.step(&mut session, &Input::default(), &mut prediction));
+                bencher.iter(|| {
+                    network.advance(&mut session, &Input::default());
+                    network.predict(&mut session, &mut prediction);
+                });
+            });
+            group.bench_function(format!("{}, unasked", instructions.name()), |bencher| {
+                bencher.iter(|| network.advance(&mut session, &Input::default()));
             });
         }
     }

@@ -113,7 +113,7 @@ fn cost(bytes: &[u8], layout: &Layout, tables: Tables) -> (f64, u64) {
             }
             Ok(answer)
         };
-        predictor.code_byte(None, &mut code).expect("the coder does not fail");
+        predictor.code_byte(&mut (), &mut code).expect("the coder does not fail");
     }
     ((total - product.log2()) / 8.0, decisions)
 }

@@ -11,7 +11,7 @@ use crate::coder::{BitCoder, Decoder};
 use crate::error::Result;
 use crate::layout::Layout;
 use crate::net::{Distribution, Instructions, Network, Session};
-use crate::predict::{Answers, Decision, Evidence, Predictor, Tables};
+use crate::predict::{Answers, Decision, Evidence, Oracle, Predictor, Tables};
 use crate::progress::Progress;
 
 /// What all blocks of an archive have in common.
@@ -81,12 +81,15 @@ impl Coding<'_> {
         observer: &'a mut O,
     ) -> Block<'a, C, O> {
         let predictor = Predictor::new(self.layout, self.tables, length, self.instructions);
-        Block { predictor, coder, network: self.network.map(Asked::new), bytes, observer }
+        Block { predictor, coder, network: self.network.map(Way::new), bytes, observer }
     }
 }
 
 /// Follows a block while it is coded, decision by decision.
 pub trait Observer {
+    /// Whether the network is to predict even what nobody else asks it.
+    const ASKS_ALWAYS: bool = false;
+
     /// A decision was answered; a yes had the probability `yes`/65536.
     fn decision(&mut self, decision: Decision, yes: u16, answer: bool, evidence: &Evidence<'_>);
 
@@ -109,23 +112,61 @@ impl Observer for Unobserved {
 struct Block<'a, C, O> {
     predictor: Predictor,
     coder: C,
-    network: Option<Asked<'a>>,
+    network: Option<Way<'a>>,
     bytes: Option<&'a [u8]>,
     observer: &'a mut O,
 }
 
-/// A network on its way through a block.
-struct Asked<'a> {
+/// A network's way through a block.
+struct Way<'a> {
     network: &'a Network,
     session: Session,
     prediction: Distribution,
-    /// The last byte that it predicted.
+    stage: Stage,
+    /// The last byte that it did not rest at.
     previous: Option<u8>,
 }
 
-impl<'a> Asked<'a> {
+/// What a network does for the next byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Rests,
+    MayBeAsked,
+    HasPredicted,
+}
+
+impl<'a> Way<'a> {
     fn new(network: &'a Network) -> Self {
-        Self { network, session: network.session(), prediction: Distribution::uniform(), previous: None }
+        let (session, prediction) = (network.session(), Distribution::uniform());
+        Self { network, session, prediction, stage: Stage::Rests, previous: None }
+    }
+
+    /// Goes on to the next byte.
+    #[inline(always)]
+    fn advance(&mut self, predictor: &Predictor) {
+        self.stage = Stage::Rests;
+        if !self.network.rests_at(&predictor.position()) {
+            self.network.advance(&mut self.session, &predictor.input(self.previous));
+            self.stage = Stage::MayBeAsked;
+        }
+    }
+}
+
+impl Oracle for Option<Way<'_>> {
+    #[inline(always)]
+    fn known(&self) -> Option<&Distribution> {
+        self.as_ref().filter(|way| way.stage == Stage::HasPredicted).map(|way| &way.prediction)
+    }
+
+    #[inline(always)]
+    fn ask(&mut self) -> Option<&Distribution> {
+        if let Some(way) = self
+            && way.stage == Stage::MayBeAsked
+        {
+            way.network.predict(&mut way.session, &mut way.prediction);
+            way.stage = Stage::HasPredicted;
+        }
+        self.known()
     }
 }
 
@@ -170,15 +211,15 @@ impl<C: BitCoder, O: Observer> Block<'_, C, O> {
         let place = self.predictor.coded();
         let byte = self.bytes.map_or(0, |bytes| bytes[place]);
         let Self { predictor, coder, network, observer, .. } = self;
-        let mut answers = ByteCoder { coder, byte, observer: &mut **observer };
-        match network.as_mut().filter(|asked| !asked.network.rests_at(&predictor.position())) {
-            None => {
-                predictor.code_byte(None, &mut answers)?;
-            }
-            Some(Asked { network, session, prediction, previous }) => {
-                network.step(session, &predictor.input(*previous), prediction);
-                *previous = Some(predictor.code_byte(Some(prediction), &mut answers)?);
-            }
+        if let Some(way) = network {
+            way.advance(predictor);
+        }
+        if O::ASKS_ALWAYS {
+            network.ask();
+        }
+        let byte = predictor.code_byte(network, &mut ByteCoder { coder, byte, observer: &mut **observer })?;
+        if let Some(way) = network.as_mut().filter(|way| way.stage != Stage::Rests) {
+            way.previous = Some(byte);
         }
         self.observer.byte(place);
         Ok(())

@@ -47,6 +47,17 @@ fn network(bytes: &[u8], resting: impl Fn(usize, usize) -> bool) -> Network {
     Network::new(&weights, Instructions::Scalar)
 }
 
+/// Wants to know what the network says of every byte.
+struct Curious;
+
+impl Observer for Curious {
+    const ASKS_ALWAYS: bool = true;
+
+    fn decision(&mut self, _: Decision, _: u16, _: bool, _: &Evidence<'_>) {}
+
+    fn byte(&mut self, _: usize) {}
+}
+
 #[test]
 fn a_network_that_rests_gives_the_same_stream_on_one_thread_and_two_and_the_bytes_come_back() {
     let bytes = rows(600);
@@ -60,6 +71,7 @@ fn a_network_that_rests_gives_the_same_stream_on_one_thread_and_two_and_the_byte
         let stream = coding.encode(&bytes, &Silent).unwrap();
         assert!(coding.decode(&stream, bytes.len(), &Silent, &mut Unobserved).unwrap() == bytes);
         assert!(coding.encode_and_check(&bytes, &Silent).unwrap().0 == stream);
+        assert!(coding.encode_observed(&bytes, &Silent, &mut Curious).unwrap() == stream);
         lengths.push(stream.len());
     }
     let expected = alone.encode(&bytes, &Silent).unwrap().len();

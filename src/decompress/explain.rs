@@ -78,6 +78,8 @@ struct Watch {
 }
 
 impl Observer for Watch {
+    const ASKS_ALWAYS: bool = true;
+
     #[inline(always)]
     fn decision(&mut self, _: Decision, yes: u16, answer: bool, evidence: &Evidence<'_>) {
         self.cost += coder::cost(yes, answer);

@@ -120,9 +120,14 @@ impl Network {
         self.shape.rests_at(position)
     }
 
-    /// Predicts the next byte.
-    pub fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution) {
-        self.stepper.step(session, input, prediction);
+    /// Goes on to the next byte. What remains to be done for it if nobody asks for a prediction is little more than half of a step.
+    pub fn advance(&self, session: &mut Session, input: &Input) {
+        self.stepper.advance(session, input);
+    }
+
+    /// Predicts the byte that it has gone on to. Once at most for each.
+    pub fn predict(&self, session: &mut Session, prediction: &mut Distribution) {
+        self.stepper.predict(session, prediction);
     }
 
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -137,7 +142,8 @@ impl Network {
 
 trait Stepper: Send + Sync {
     fn session(&self) -> Session;
-    fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution);
+    fn advance(&self, session: &mut Session, input: &Input);
+    fn predict(&self, session: &mut Session, prediction: &mut Distribution);
 }
 
 impl<K: Kernel> Stepper for Packed<K> {
@@ -145,10 +151,20 @@ impl<K: Kernel> Stepper for Packed<K> {
         Session(Box::new(self.state()))
     }
 
-    fn step(&self, session: &mut Session, input: &Input, prediction: &mut Distribution) {
-        let Some(state) = session.0.downcast_mut::<State<K>>() else {
-            unreachable!("a session goes on only with the network that began it");
-        };
-        Packed::step(self, state, input, prediction);
+    fn advance(&self, session: &mut Session, input: &Input) {
+        Packed::advance(self, session.state(), input);
+    }
+
+    fn predict(&self, session: &mut Session, prediction: &mut Distribution) {
+        Packed::predict(self, session.state(), prediction);
+    }
+}
+
+impl Session {
+    fn state<K: Kernel>(&mut self) -> &mut State<K> {
+        match self.0.downcast_mut() {
+            Some(state) => state,
+            None => unreachable!("a session goes on only with the network that began it"),
+        }
     }
 }

@@ -58,6 +58,7 @@ struct PackedLayer<K: Kernel> {
 
 /// What it remembers (the rings of keys and values), and the buffers of a step.
 pub(super) struct State<K: Kernel> {
+    /// Steps begun.
     steps: u64,
     caches: Vec<K::Cache>,
     stream: Vec<i16>,
@@ -103,18 +104,30 @@ impl<K: Kernel> Packed<K> {
         }
     }
 
-    pub fn step(&self, state: &mut State<K>, input: &Input, prediction: &mut Distribution) {
+    /// Goes on to the next byte, as far as those behind it will see.
+    pub fn advance(&self, state: &mut State<K>, input: &Input) {
         self.embed(state, input);
+        state.steps += 1;
         for (index, layer) in self.layers.iter().enumerate() {
-            self.attend(state, index, layer);
-            self.feed_forward(state, layer);
+            self.remember(state, index, layer);
+            if index + 1 < self.layers.len() {
+                self.attend(state, index, layer);
+                self.feed_forward(state, layer);
+            }
+        }
+    }
+
+    /// The rest of the step: what the last layer and the output make of it.
+    pub fn predict(&self, state: &mut State<K>, prediction: &mut Distribution) {
+        if let Some(last) = self.layers.last() {
+            self.attend(state, self.layers.len() - 1, last);
+            self.feed_forward(state, last);
         }
         self.normalise(state);
         let logits = &mut state.outputs[..self.shape.alphabet.len()];
         self.kernel.product(&self.output, &state.activations, logits);
         self.kernel.leaves(logits, &mut state.leaves);
         prediction.set(&self.ranks, &state.leaves);
-        state.steps += 1;
     }
 
     /// `x = Σ embeddings`.
@@ -140,28 +153,32 @@ impl<K: Kernel> Packed<K> {
         ]
     }
 
-    /// `x += output(attention(norm(x)))`.
+    /// Puts the key and the value of `norm(x)` into the layer's rings.
+    fn remember(&self, state: &mut State<K>, index: usize, layer: &PackedLayer<K>) {
+        self.normalise(state);
+        let shape = &self.attention[index];
+        let State { steps, caches, activations, outputs, .. } = state;
+        let key_value = &mut outputs[..2 * shape.head_width];
+        self.kernel.product(&layer.key_value, activations, key_value);
+        let (key, value) = key_value.split_at_mut(shape.head_width);
+        key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));
+        value.iter_mut().for_each(|value| *value = (*value).clamp(-63, 63));
+        self.kernel.remember(&mut caches[index], shape, slot(*steps, shape), key, value);
+    }
+
+    /// `x += output(attention(norm(x)))`, `norm(x)` being that of [`Self::remember`].
     fn attend(&self, state: &mut State<K>, index: usize, layer: &PackedLayer<K>) {
         let shape = &self.attention[index];
-        let head = shape.head_width;
-        self.normalise(state);
         let State { steps, caches, stream, activations, outputs, queries, .. } = state;
         let projected = &mut outputs[..stream.len()];
         self.kernel.product(&layer.query, activations, projected);
         for (query, &output) in queries.iter_mut().zip(projected.iter()) {
             *query = output.clamp(-63, 63) as i8;
         }
-        let key_value = &mut outputs[..2 * head];
-        self.kernel.product(&layer.key_value, activations, key_value);
-        let (key, value) = key_value.split_at_mut(head);
-        key.iter_mut().for_each(|key| *key = (*key).clamp(-127, 127));
-        value.iter_mut().for_each(|value| *value = (*value).clamp(-63, 63));
-        let window = shape.window as u64;
-        let slot = (*steps % window) as usize;
-        self.kernel.remember(&mut caches[index], shape, slot, key, value);
-        let bias = if *steps < window { &layer.filling_bias } else { &layer.full_bias };
+        let bias = if *steps <= shape.window as u64 { &layer.filling_bias } else { &layer.full_bias };
+        let start = shape.window - 1 - slot(*steps, shape);
         let attended = &mut activations[..stream.len()];
-        self.kernel.attend(&mut caches[index], shape, queries, bias, shape.window - 1 - slot, attended);
+        self.kernel.attend(&mut caches[index], shape, queries, bias, start, attended);
         self.product_into_stream(state, &layer.attention_output);
     }
 
@@ -204,6 +221,11 @@ impl<K: Kernel> PackedLayer<K> {
             down: kernel.pack(&layer.down, false),
         }
     }
+}
+
+/// Where in the rings the position of the latest of so many steps stands.
+fn slot(steps: u64, shape: &AttentionShape) -> usize {
+    ((steps - 1) % shape.window as u64) as usize
 }
 
 /// The bias by distance, laid out so that its part from `window − 1 − slot` on belongs to the slots 0, 1, … of the

@@ -77,7 +77,8 @@ fn predictions(network: &Network, steps: usize, seed: u64) -> Vec<[u32; 2]> {
     let (mut session, mut distribution) = (network.session(), Distribution::uniform());
     let mut nodes = Vec::new();
     for _ in 0..steps {
-        network.step(&mut session, &input(&mut random), &mut distribution);
+        network.advance(&mut session, &input(&mut random));
+        network.predict(&mut session, &mut distribution);
         nodes.extend((1..256).map(|node| distribution.continuations(node)));
     }
     nodes
@@ -96,6 +97,27 @@ fn every_kernel_predicts_what_the_formulas_do() {
         for instructions in Instructions::available() {
             let network = Network::new(&weights, instructions);
             assert!(predictions(&network, steps, 1) == expected, "{} at width {width}", instructions.name());
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_seldom_asked_answers_as_one_that_always_is() {
+    let weights = Random(5).weights(&shape(64, 4, 64, b"0123456789,\n"));
+    for instructions in Instructions::available() {
+        let network = Network::new(&weights, instructions);
+        let (mut always, mut seldom) = (network.session(), network.session());
+        let (mut expected, mut found) = (Distribution::uniform(), Distribution::uniform());
+        let mut random = Random(3);
+        for step in 0..200 {
+            let input = input(&mut random);
+            network.advance(&mut always, &input);
+            network.predict(&mut always, &mut expected);
+            network.advance(&mut seldom, &input);
+            if step % 3 == 0 {
+                network.predict(&mut seldom, &mut found);
+                assert!((1..256).all(|node| found.continuations(node) == expected.continuations(node)), "step {step}");
+            }
         }
     }
 }

@@ -202,6 +202,26 @@ impl<F: FnMut(Decision, u16) -> Result<bool>> Answers for F {
     }
 }
 
+/// What a network says of the next byte, if there is one.
+pub trait Oracle {
+    /// What it has said already.
+    fn known(&self) -> Option<&Distribution>;
+
+    /// What it says.
+    fn ask(&mut self) -> Option<&Distribution>;
+}
+
+/// There is no network.
+impl Oracle for () {
+    fn known(&self) -> Option<&Distribution> {
+        None
+    }
+
+    fn ask(&mut self) -> Option<&Distribution> {
+        None
+    }
+}
+
 impl Predictor {
     /// A predictor for one block of `length` bytes; `instructions` change the speed only.
     pub fn new(layout: &Layout, tables: Tables, length: usize, instructions: Instructions) -> Self {
@@ -245,11 +265,12 @@ impl Predictor {
         self.situation.input(previous)
     }
 
-    /// Codes the next byte, in binary decisions, which `code` answers, and returns it.
+    /// Codes the next byte, in binary decisions, which `code` answers, and returns it. `network` is asked only if the byte is not one
+    /// that is certain.
     ///
     /// # Errors
     /// Only those of `code`.
-    pub fn code_byte(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    pub fn code_byte(&mut self, network: &mut impl Oracle, code: &mut impl Answers) -> Result<u8> {
         match self.build {
             Build::Portable => self.code_byte_portable(network, code),
             // SAFETY: the build was chosen after the processor was found to have its instructions.
@@ -285,24 +306,24 @@ impl Predictor {
 
     /// Not a part of each caller, of which there are several.
     #[inline(never)]
-    fn code_byte_portable(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    fn code_byte_portable(&mut self, network: &mut impl Oracle, code: &mut impl Answers) -> Result<u8> {
         self.code_byte_any::<Portable>(network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx2(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    fn code_byte_avx2(&mut self, network: &mut impl Oracle, code: &mut impl Answers) -> Result<u8> {
         self.code_byte_any::<vector::Avx2>(network, code)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn code_byte_avx512(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    fn code_byte_avx512(&mut self, network: &mut impl Oracle, code: &mut impl Answers) -> Result<u8> {
         self.code_byte_any::<vector::Avx512>(network, code)
     }
 
     #[inline(always)]
-    fn code_byte_any<V: Vector>(&mut self, network: Option<&Distribution>, code: &mut impl Answers) -> Result<u8> {
+    fn code_byte_any<V: Vector>(&mut self, network: &mut impl Oracle, code: &mut impl Answers) -> Result<u8> {
         let byte = self.model.code_byte::<V>(&mut self.situation, network, code)?;
         self.block[self.coded] = byte;
         self.coded += 1;

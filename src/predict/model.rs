@@ -23,7 +23,7 @@ use super::numbers::{GUIDES, Numbers, Outlook};
 use super::slots::{CONTEXTS, GROUPS, Nibble, Slots};
 use super::states::{StateCells, StateMaps};
 use super::vector::{Row, Vector, WIDTH};
-use super::{Answers, Decision, Effort};
+use super::{Answers, Decision, Effort, Oracle};
 
 /// The adaptive state: all that is learned.
 pub struct Model {
@@ -206,15 +206,16 @@ impl Model {
     pub fn code_byte<V: Vector>(
         &mut self,
         situation: &mut Situation,
-        network: Option<&Distribution>,
+        network: &mut impl Oracle,
         code: &mut impl Answers,
     ) -> Result<u8> {
         (situation.excluded, situation.excluded_half) = (None, None);
+        if let Some(byte) = self.code_certain(situation, network.known(), code)? {
+            return Ok(byte);
+        }
+        let network = network.ask();
         if network.is_some() && self.network_map.is_none() {
             self.network_map = Some(Apm::new(1 << NETWORK_MAP_BITS, self.logistic));
-        }
-        if let Some(byte) = self.code_certain(situation, network, code)? {
-            return Ok(byte);
         }
         self.look(situation);
         let mut partial = 1;

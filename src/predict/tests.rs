@@ -74,7 +74,7 @@ fn fastest() -> Instructions {
 fn drive(predictor: &mut Predictor, mut code: impl FnMut(usize, Decision, u16) -> bool) {
     while !predictor.has_ended() {
         let place = predictor.coded();
-        predictor.code_byte(None, &mut |decision: Decision, yes: u16| Ok(code(place, decision, yes))).unwrap();
+        predictor.code_byte(&mut (), &mut |decision: Decision, yes: u16| Ok(code(place, decision, yes))).unwrap();
     }
 }
 
@@ -168,7 +168,7 @@ fn a_network_is_told_the_same_while_it_learns_and_while_it_predicts() {
         assert_eq!(input, follower.input(None), "byte {place}");
         assert_eq!(input.position, predictor.position());
         foretold += usize::from(input.foretold.state == 1 && input.foretold.byte == Some(byte));
-        predictor.code_byte(None, &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
+        predictor.code_byte(&mut (), &mut |decision: Decision, _| Ok(decision.of(byte))).unwrap();
         follower.advance(&rows.as_bytes()[..=place]);
     }
     assert!(foretold > 3000, "{foretold} of {} bytes were foretold", rows.len());

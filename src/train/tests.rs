@@ -338,7 +338,8 @@ fn integer_bits_per_byte(weights: &Weights, sample: &[u8]) -> f64 {
     let mut bits = 0.0;
     for (i, &byte) in sample.iter().enumerate() {
         let previous = i.checked_sub(1).map(|before| sample[before]);
-        network.step(&mut session, &Input { previous, ..Input::default() }, &mut prediction);
+        network.advance(&mut session, &Input { previous, ..Input::default() });
+        network.predict(&mut session, &mut prediction);
         let mut node = 1;
         for place in (0..8).rev() {
             let bit = usize::from(byte >> place & 1);
