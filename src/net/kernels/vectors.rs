@@ -210,10 +210,12 @@ fn product_of_groups<V: Vectors, const GROUPS: usize>(
     for (sums, offsets) in sums.iter_mut().zip(&matrix.offsets[first..]) {
         *sums = vectors.sums(&offsets.0);
     }
-    for (column, input) in inputs[..columns].iter().enumerate() {
-        let input = vectors.spread_unsigned(input);
+    let inputs = &inputs[..columns];
+    for column in 0..columns {
+        let input = vectors.spread_unsigned(&inputs[column]);
         for group in 0..GROUPS {
-            sums[group] = vectors.dot(sums[group], input, vectors.signed(&weights[group][column].0));
+            let weights = vectors.signed(&weights[group][column].0);
+            sums[group] = vectors.dot(sums[group], input, weights);
         }
     }
     let outputs = &mut outputs[16 * first..matrix.rows];
@@ -236,8 +238,8 @@ fn requantise_groups<V: Vectors, const GROUPS: usize>(
     outputs: &mut [[i16; 16]],
 ) {
     let multipliers = &matrix.multipliers[first..][..GROUPS];
-    for ((sums, multipliers), outputs) in sums.into_iter().zip(multipliers).zip(outputs) {
-        vectors.requantise(sums, matrix.shift, &multipliers.0, outputs);
+    for group in 0..GROUPS {
+        vectors.requantise(sums[group], matrix.shift, &multipliers[group].0, &mut outputs[group]);
     }
 }
 
