@@ -112,7 +112,7 @@ const OFFSETS: u16 = 32;
 
 /// The part of the budget, in percent, after which a network is probed: whether it may come to pay at all.
 pub const PROBE_PERCENT: u32 = 10;
-/// Parts in 10,000 of the archive that a network must save beyond its cost: restoring takes half as long again with it.
+/// Parts in 10,000 of the archive that a network must save beyond its cost: restoring takes about twice as long with it.
 const WORTHWHILE: u64 = 20;
 /// How much a network saves at the end, in percent of what it saves at the probe: 340 and 390 on 20 and 99 MB of trip records, 360 on names
 /// of places, 310 on prose, 280 on a database's table.

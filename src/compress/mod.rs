@@ -401,7 +401,8 @@ impl<'a> Job<'a> {
         let rest = self.blocks - first;
         if rest > 0 {
             self.progress.begin(Phase::Encoding, header.original - u64::from(first) * header.range(0).end);
-            let pipelined = self.is_pipelined(rest);
+            // To decode blocks as well takes memory, which is there if it is for all blocks, and for any one of several.
+            let pipelined = self.is_pipelined(if rest > 1 { self.blocks } else { rest });
             let encode = |number| self.encode_block(block(first as usize + number), model, pipelined);
             in_order(rest as usize, self.threads, encode, |number, coded| put(first as usize + number, coded))?;
         }
