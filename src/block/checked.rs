@@ -11,12 +11,11 @@ use crate::coder::{Decoder, Encoder, Followed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Progress, Quiet};
 
-/// Chunks of the stream that wait for the decoder at most, each of what [`super::STEPS`] bytes became.
+/// Chunks of the stream that wait for the decoder at most, each of what [`super::STRIDE`] bytes became.
 const WAITING: usize = 64;
 
 impl Coding<'_> {
-    /// Codes a block, and decodes it on a second thread. Returns the stream, and what
-    /// the stream was that has restored `bytes`.
+    /// Codes a block, and decodes it on a second thread. Returns the stream, and what the stream was that has restored `bytes`.
     ///
     /// # Errors
     /// [`ErrorKind::Mismatch`] if it restored others, and [`ErrorKind::Cancelled`].
@@ -65,9 +64,9 @@ impl Coding<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::STEPS;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use super::super::STRIDE;
     use super::*;
     use crate::layout::Layout;
     use crate::net::Instructions;
@@ -101,9 +100,9 @@ mod tests {
 
     #[test]
     fn the_stream_is_that_of_one_thread_and_what_was_followed_is_the_stream() {
-        let lengths = (0..60).chain([STEPS - 1, STEPS, STEPS + 1, 5 * STEPS + 7]);
+        let lengths = (0..60).chain([STRIDE - 1, STRIDE, STRIDE + 1, 5 * STRIDE + 7]);
         let rows = rows(20_000);
-        for bytes in lengths.map(|length| &rows[..length]).chain([&[0; 3 * STEPS][..]]) {
+        for bytes in lengths.map(|length| &rows[..length]).chain([&[0; 3 * STRIDE][..]]) {
             let (stream, followed) = CODING.encode_and_check(bytes, &Silent).unwrap();
             assert!(CODING.encode(bytes, &Silent).unwrap() == stream, "{} bytes", bytes.len());
             let expected = Followed { length: stream.len() as u64, crc: crc32fast::hash(&stream) };
@@ -116,7 +115,7 @@ mod tests {
         let bytes = rows(10_000);
         let chunks = sent(&bytes);
         assert!(chunks.len() > 4 && check(chunks.clone(), &bytes).is_ok());
-        for place in [0, 3 * STEPS, bytes.len() - 1] {
+        for place in [0, 3 * STRIDE, bytes.len() - 1] {
             let mut other = bytes.clone();
             other[place] ^= 1;
             let error = check(chunks.clone(), &other).unwrap_err();

@@ -28,7 +28,7 @@ pub struct Coding<'a> {
 }
 
 /// Bytes between two looks at whether to stop.
-const STEPS: usize = 1 << 14;
+const STRIDE: usize = 1 << 14;
 
 impl Coding<'_> {
     /// Codes a block.
@@ -190,17 +190,15 @@ impl<C: BitCoder, O: Observer> Answers for ByteCoder<'_, C, O> {
 impl<C: BitCoder, O: Observer> Block<'_, C, O> {
     /// Codes the block; now and then, and at the beginning, `look` may look at the coder.
     fn run(&mut self, progress: &dyn Progress, mut look: impl FnMut(&C)) -> Result<()> {
-        let mut written = 0;
         while !self.predictor.has_ended() {
             progress.check()?;
             look(&self.coder);
-            let before = self.predictor.coded();
-            while !self.predictor.has_ended() && self.predictor.coded() < before + STEPS {
+            let (coded, written) = (self.predictor.coded(), self.coder.written());
+            while !self.predictor.has_ended() && self.predictor.coded() < coded + STRIDE {
                 self.code_byte()?;
             }
-            let before_that = std::mem::replace(&mut written, self.coder.written());
-            progress.coded(written - before_that);
-            progress.advance((self.predictor.coded() - before) as u64);
+            progress.coded(self.coder.written() - written);
+            progress.advance((self.predictor.coded() - coded) as u64);
         }
         Ok(())
     }
