@@ -120,7 +120,7 @@ impl Network {
         self.shape.rests_at(position)
     }
 
-    /// Goes on to the next byte. What remains to be done for it if nobody asks for a prediction is little more than half of a step.
+    /// Goes on to the next byte. Where nobody asks for a prediction, that is two thirds of a step.
     pub fn advance(&self, session: &mut Session, input: &Input) {
         self.stepper.advance(session, input);
     }
